@@ -1,0 +1,3 @@
+"""jobwatt: what a Slurm job used and wasted, in joules."""
+
+__version__ = "0.1.0"

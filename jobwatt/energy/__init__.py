@@ -1,0 +1,1 @@
+"""Pure functions: counters, integration, attribution, accounting, units."""

@@ -1,0 +1,205 @@
+"""Journals -> a step's or a job's account. Pure: journals in, figures out.
+
+Steps of a job that overlap in time and see the same device count its energy once: the step that
+started first has it. Times of one node are compared on its monotonic clock, so a clock step or
+skew between nodes moves no energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from jobwatt.energy import integrate
+from jobwatt.energy.devices import MEBIBYTE, gpu_energy, other_energy
+from jobwatt.energy.integrate import Interval, Weights
+from jobwatt.energy.merge import merge_devices
+from jobwatt.journal.format import EVENTS
+from jobwatt.journal.reader import Journal
+from jobwatt.model import Account, DeviceEnergy, NodeUse
+from jobwatt.sources.base import ABSENT, NODE
+
+END_SLACK_SECONDS = 15.0
+"""A recorded end this much after a node's last line is believed; more is a skewed clock."""
+RUNNING_SECONDS = 30.0
+"""A journal without an end that grew within this time is of a running step."""
+
+
+def account_step(
+    journals: Sequence[Journal], end_wall_seconds: float | None, now_wall_seconds: float
+) -> Account:
+    """All nodes of one step (and restart). `journals` must not be empty."""
+    return _account(journals, {0: end_wall_seconds}, [0] * len(journals), now_wall_seconds)
+
+
+def account_job(
+    steps: Sequence[tuple[Sequence[Journal], float | None]], now_wall_seconds: float
+) -> Account:
+    """All steps of one job, overlaps counted once. Each step with its recorded end, if any."""
+    ordered = sorted(steps, key=lambda step: min(_start(journal) for journal in step[0]))
+    journals = [journal for group, _ in ordered for journal in group]
+    numbers = [number for number, (group, _) in enumerate(ordered) for _ in group]
+    ends = {number: end for number, (_, end) in enumerate(ordered)}
+    account = _account(journals, ends, numbers, now_wall_seconds)
+    names = tuple(str(group[0].head.get("step", "")) for group, _ in ordered)
+    return replace(account, step="" if len(names) > 1 else account.step, steps=names)
+
+
+def _account(
+    journals: Sequence[Journal],
+    ends: Mapping[int, float | None],
+    numbers: Sequence[int],
+    now: float,
+) -> Account:
+    devices: list[DeviceEnergy] = []
+    covered: dict[tuple[str, str], list[Interval]] = {}
+    start = min(_start(journal) for journal in journals)
+    finishes = [
+        _finish(journal, ends[number]) for journal, number in zip(journals, numbers, strict=True)
+    ]
+    for journal, end in zip(journals, finishes, strict=True):
+        length = end - _start(journal)
+        spans = _intervals(journal)
+        for index, device in enumerate((*journal.gpus, *journal.others)):
+            key = (str(journal.head.get("node", "")), device.id)
+            weights = _weights(spans, covered.get(key, []))
+            covered[key] = integrate.union([*covered.get(key, []), *spans])
+            if index < len(journal.gpus):
+                devices.append(gpu_energy(journal, index, length, weights))
+            else:
+                other = index - len(journal.gpus)
+                devices.append(other_energy(journal, other, length, weights))
+    merged = merge_devices(devices)
+    newest = max(journals, key=lambda journal: journal.modified_wall_seconds)
+    head = journals[0].head
+    details = head.get("details")
+    return Account(
+        job=str(head.get("job", "")),
+        step=str(head.get("step", "")),
+        restart=_whole_number(head.get("restart")),
+        cluster=str(head.get("cluster", "")),
+        start_wall_seconds=start,
+        duration_seconds=max(0.0, max(finishes) - start),
+        running=_is_running(newest, ends, now),
+        coverage=_coverage(merged),
+        nodes=tuple(_node_use(group) for group in _by_node(journals)),
+        devices=tuple(merged),
+        events=tuple(_events(journals)),
+        problems=tuple(_problems(journals)),
+        details=tuple(
+            (str(key), _text(value))
+            for key, value in (details.items() if isinstance(details, dict) else ())
+        ),
+        steps=(str(head.get("step", "")),),
+    )
+
+
+def _start(journal: Journal) -> float:
+    """Wall time at which the task started on this node."""
+    wall, age = journal.head.get("wall_seconds"), journal.head.get("age_seconds")
+    return _number(wall) - _number(age)
+
+
+def _finish(journal: Journal, end_wall: float | None) -> float:
+    """When the step ended on this node: as recorded, else the last line."""
+    last = _number(journal.head.get("wall_seconds")) + journal.last_seconds
+    if journal.end is None and end_wall is not None and last < end_wall < last + END_SLACK_SECONDS:
+        return end_wall
+    return last
+
+
+def _intervals(journal: Journal) -> list[Interval]:
+    zero = _number(journal.head.get("monotonic_seconds"))
+    times = zip(journal.time_seconds, journal.length_seconds, strict=True)
+    return [(zero + (t or 0.0) - (d or 0.0), zero + (t or 0.0)) for t, d in times]
+
+
+def _weights(spans: Sequence[Interval], covered: Sequence[Interval]) -> Weights:
+    """None where nothing overlaps: the common, fast case."""
+    if not covered or not spans or covered[-1][1] <= spans[0][0] or spans[-1][1] <= covered[0][0]:
+        return None
+    return integrate.new_fractions(spans, covered)
+
+
+def _is_running(newest: Journal, ends: Mapping[int, float | None], now: float) -> bool:
+    ended = newest.end is not None or any(end is not None for end in ends.values())
+    return not ended and now - newest.modified_wall_seconds < RUNNING_SECONDS
+
+
+def _coverage(devices: Sequence[DeviceEnergy]) -> float | None:
+    known = [d.coverage for d in devices if d.coverage is not None and d.device_kind != NODE]
+    return min(known, default=None)
+
+
+def _by_node(journals: Sequence[Journal]) -> list[list[Journal]]:
+    groups: dict[str, list[Journal]] = {}
+    for journal in journals:
+        groups.setdefault(str(journal.head.get("node", "")), []).append(journal)
+    return list(groups.values())
+
+
+def _node_use(journals: Sequence[Journal]) -> NodeUse:
+    def summed(name: str) -> float | None:
+        known = [integrate.known_sum(journal.step_columns[name]) for journal in journals]
+        return integrate.known_sum(known)
+
+    memory = integrate.peak(
+        [integrate.peak(journal.step_columns["memory_max_mebibytes"]) for journal in journals]
+    )
+    read, written = summed("read_mebibytes"), summed("written_mebibytes")
+    own = [integrate.known_sum(journal.self_columns["cpu_seconds"]) for journal in journals]
+    missed = [integrate.known_sum(journal.self_columns["missed_ticks"]) for journal in journals]
+    head = journals[0].head
+    allocated = head.get("cpus_allocated")
+    return NodeUse(
+        node=str(head.get("node", "")),
+        cpu_seconds=summed("cpu_seconds"),
+        cpus_allocated=allocated if isinstance(allocated, int) else None,
+        memory_peak_bytes=None if memory is None else int(memory) * MEBIBYTE,
+        read_bytes=None if read is None else read * MEBIBYTE,
+        written_bytes=None if written is None else written * MEBIBYTE,
+        sampler_cpu_seconds=integrate.known_sum(own) or 0.0,
+        missed_ticks=int(integrate.known_sum(missed) or 0),
+        bad_lines=sum(journal.bad_lines for journal in journals),
+    )
+
+
+def _events(journals: Sequence[Journal]) -> list[str]:
+    lines = []
+    for journal in journals:
+        for event in journal.events[:100]:
+            name = str(event.get("event", ""))[:20]
+            meaning = EVENTS.get(name, name)
+            where = f"{journal.head.get('node', '')} {event.get('device', '')}"[:120]
+            lines.append(f"{_number(event.get('t')):.0f} s, {where}: {meaning}")
+    return lines
+
+
+def _problems(journals: Sequence[Journal]) -> list[str]:
+    """What was not measured, and damaged lines; each once."""
+    lines: dict[str, None] = {}
+    for journal in journals:
+        node = journal.head.get("node", "")
+        rejected = journal.head.get("rejected")
+        for probe in rejected if isinstance(rejected, list) else []:
+            if isinstance(probe, dict) and probe.get("state") != ABSENT:
+                said = f"{probe.get('source')} {probe.get('state')}: {probe.get('detail')}"
+                lines[f"{node}: {said}"] = None
+        if journal.bad_lines:
+            lines[f"{journal.path.name}: {journal.bad_lines} damaged lines left out"] = None
+        settings = journal.head.get("problems")
+        for text in settings if isinstance(settings, list) else []:
+            lines[str(text)] = None
+    return list(lines)
+
+
+def _text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _whole_number(value: object) -> int:
+    return int(_number(value))

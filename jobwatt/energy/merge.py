@@ -1,0 +1,87 @@
+"""Adding up devices: over kinds for a total, over steps for one row per device. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from jobwatt.model import ATTRIBUTED, ESTIMATED, MEASURED, UNAVAILABLE, DeviceEnergy, Energy
+from jobwatt.sources.base import NODE
+
+METERED = (MEASURED, ATTRIBUTED)
+_TRUST = (MEASURED, ATTRIBUTED, ESTIMATED, UNAVAILABLE)
+
+
+def total(devices: Sequence[DeviceEnergy], kinds: Sequence[str] = METERED) -> Energy | None:
+    """Sum of the devices whose energy is of one of these kinds, without the node's own meter.
+
+    Its kind is that of the least trusted part. None if there is no part.
+    """
+    return sum_energies(
+        [d.energy for d in devices if d.device_kind != NODE and d.energy.kind in kinds]
+    )
+
+
+def sum_energies(parts: Sequence[Energy]) -> Energy | None:
+    """Sum of the known energies. Bands add up linearly: sensors of one model err alike."""
+    known = [part for part in parts if part.joules is not None]
+    if not known:
+        return None
+    return Energy(
+        sum(part.joules or 0.0 for part in known),
+        max((part.kind for part in known), key=_TRUST.index),
+        sum(part.low_joules or 0.0 for part in known),
+        sum(part.high_joules or 0.0 for part in known),
+    )
+
+
+def merge_devices(devices: Sequence[DeviceEnergy]) -> list[DeviceEnergy]:
+    """One row per node and device: the parts of several steps added up."""
+    merged: dict[tuple[str, str], DeviceEnergy] = {}
+    for device in devices:
+        key = (device.node, device.device_id)
+        merged[key] = _add(merged[key], device) if key in merged else device
+    return list(merged.values())
+
+
+def _add(a: DeviceEnergy, b: DeviceEnergy) -> DeviceEnergy:
+    seconds = a.covered_seconds + b.covered_seconds
+    energy = sum_energies([a.energy, b.energy]) or a.energy
+    times = [d.covered_seconds / d.coverage for d in (a, b) if d.coverage]
+
+    def plus(field: Callable[[DeviceEnergy], float | None]) -> float | None:
+        known = [value for value in (field(a), field(b)) if value is not None]
+        return sum(known) if known else None
+
+    def mean(field: Callable[[DeviceEnergy], float | None]) -> float | None:
+        known = [(value, d.covered_seconds) for d in (a, b) if (value := field(d)) is not None]
+        weight = sum(w for _, w in known)
+        return sum(value * w for value, w in known) / weight if weight > 0 else None
+
+    def larger(field: Callable[[DeviceEnergy], float | None]) -> float | None:
+        return max((value for d in (a, b) if (value := field(d)) is not None), default=None)
+
+    memory = larger(lambda d: d.memory_peak_bytes)
+    processes = larger(lambda d: d.processes_peak)
+    reasons = [d.event_reasons for d in (a, b) if d.event_reasons is not None]
+    rules = dict.fromkeys(rule for d in (a, b) for rule in d.rule.split("; ") if rule)
+    return replace(
+        a,
+        energy=energy,
+        rule="; ".join(rules),
+        coverage=min(1.0, seconds / sum(times)) if times else a.coverage,
+        covered_seconds=seconds,
+        whole_joules=plus(lambda d: d.whole_joules),
+        idle_part_joules=plus(lambda d: d.idle_part_joules),
+        power_mean_watts=energy.joules / seconds if energy.joules is not None and seconds else None,
+        power_peak_watts=larger(lambda d: d.power_peak_watts),
+        utilization_mean_percent=mean(lambda d: d.utilization_mean_percent),
+        memory_utilization_mean_percent=mean(lambda d: d.memory_utilization_mean_percent),
+        memory_peak_bytes=None if memory is None else int(memory),
+        sm_clock_mean_mhz=mean(lambda d: d.sm_clock_mean_mhz),
+        temperature_peak_celsius=larger(lambda d: d.temperature_peak_celsius),
+        event_reasons=reasons[0] | reasons[-1] if reasons else None,
+        processes_peak=None if processes is None else int(processes),
+        idle_seconds=plus(lambda d: d.idle_seconds),
+        idle_energy_joules=plus(lambda d: d.idle_energy_joules),
+    )

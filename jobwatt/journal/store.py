@@ -1,0 +1,185 @@
+"""Finding journals on disk: a job's directories -> its steps -> their accounts."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jobwatt.energy.account import account_job, account_step
+from jobwatt.errors import NotFoundError, UnreadableError
+from jobwatt.journal.reader import Journal, read_journal
+from jobwatt.model import Account
+from jobwatt.paths import (
+    END_SUFFIX,
+    all_job_directories,
+    end_path,
+    fallback_directory,
+    find_job_directories,
+    parse_job_name,
+    parse_journal_name,
+)
+
+
+@dataclass(frozen=True)
+class StepFiles:
+    """The files of one step and restart."""
+
+    job: str
+    cluster: str
+    step: str
+    restart: int
+    journals: tuple[Path, ...]
+    end: Path | None
+
+    @property
+    def age_order(self) -> float:
+        """Time of the last change to any of the files."""
+        return max(_modified(path) for path in self.journals)
+
+
+def roots(directory: Path) -> list[Path]:
+    """Where journals may lie: the configured directory, and this node's stand-in if it is ours."""
+    stand_in = fallback_directory(os.getuid())
+    try:
+        status = stand_in.lstat()
+    except OSError:
+        return [directory]
+    return [directory, stand_in] if status.st_uid == os.getuid() else [directory]
+
+
+def steps_of(directory: Path, job: str, cluster: str | None = None) -> list[StepFiles]:
+    """All steps of a job. NotFoundError if there is none."""
+    folders = [
+        folder for root in roots(directory) for folder in find_job_directories(root, job, cluster)
+    ]
+    steps = _steps(folders)
+    if not steps:
+        raise NotFoundError(
+            f"no measurement of job {job} below {directory}",
+            "start steps by srun-green, or a command by `jobwatt run -- COMMAND`",
+        )
+    clusters = {step.cluster for step in steps}
+    if len(clusters) > 1:
+        newest = max(steps, key=lambda step: step.age_order).cluster
+        steps = [step for step in steps if step.cluster == newest]
+    return steps
+
+
+def last_step(directory: Path) -> StepFiles:
+    """The step whose journal changed last. NotFoundError if there is none at all."""
+    folders = [folder for root in roots(directory) for folder in all_job_directories(root)]
+    months = sorted({folder.parent.name for folder in folders}, reverse=True)[:2]
+    recent = [folder for folder in folders if folder.parent.name in months]
+    recent.sort(key=_modified, reverse=True)
+    # A directory's time is that of its newest file's creation: a long step may still be writing.
+    steps = _steps(recent[:50])
+    if not steps:
+        raise NotFoundError(
+            f"nothing measured yet below {directory}",
+            "start a step by srun-green, or a command by `jobwatt run -- COMMAND`",
+        )
+    return max(steps, key=lambda step: step.age_order)
+
+
+def account_of_step(files: StepFiles, clock: Callable[[], float] = time.time) -> Account:
+    """One step's figures. UnreadableError if none of its journals can be read."""
+    journals, problems = _read(files)
+    account = account_step(journals, _end_wall_seconds(files.end), clock())
+    return _with_problems(account, problems)
+
+
+def account_of_job(steps: Sequence[StepFiles], clock: Callable[[], float] = time.time) -> Account:
+    """All steps of a job. UnreadableError if no journal can be read."""
+    groups = []
+    problems: list[str] = []
+    for files in steps:
+        try:
+            journals, said = _read(files)
+        except UnreadableError as error:
+            problems.append(str(error))
+            continue
+        problems.extend(said)
+        groups.append((journals, _end_wall_seconds(files.end)))
+    if not groups:
+        raise UnreadableError(problems[0])
+    return _with_problems(account_job(groups, clock()), problems)
+
+
+def record_end(files: StepFiles, wall_seconds: float) -> None:
+    """Note when srun saw the step end: the sampler was killed and could not. Best effort."""
+    folder = files.journals[0].parent
+    path = end_path(
+        folder.parents[2],
+        folder.parent.name,
+        files.job,
+        files.cluster or None,
+        files.step,
+        files.restart,
+    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"jobwatt": 1, "wall_seconds": round(wall_seconds, 3)}, file)
+
+
+def _steps(folders: Sequence[Path]) -> list[StepFiles]:
+    groups: dict[tuple[str, str, str, int], list[Path]] = {}
+    ends: dict[tuple[str, str, str, int], Path] = {}
+    for folder in folders:
+        job, cluster = parse_job_name(folder.name)
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for name in names:
+            parsed = parse_journal_name(name)
+            if parsed:
+                key = (job, cluster or "", parsed[0], parsed[1])
+                groups.setdefault(key, []).append(folder / name)
+                end = folder / f"{parsed[0]}.{parsed[1]}{END_SUFFIX}"
+                if end.name in names:
+                    ends[key] = end
+    return [
+        StepFiles(*key, journals=tuple(paths), end=ends.get(key)) for key, paths in groups.items()
+    ]
+
+
+def _read(files: StepFiles) -> tuple[list[Journal], list[str]]:
+    journals: list[Journal] = []
+    problems: list[str] = []
+    for path in files.journals:
+        try:
+            journals.append(read_journal(path))
+        except UnreadableError as error:
+            problems.append(str(error))
+    if not journals:
+        raise UnreadableError(problems[0], "its other steps may be readable: jobwatt show JOB")
+    return journals, problems
+
+
+def _end_wall_seconds(path: Path | None) -> float | None:
+    if path is None:
+        return None
+    try:
+        value = json.loads(path.read_bytes()[:4096])["wall_seconds"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _with_problems(account: Account, problems: Sequence[str]) -> Account:
+    return replace(account, problems=(*account.problems, *problems)) if problems else account
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,1 @@
+"""The process on the node: standard library and one NVML binding, nothing else."""

@@ -1,0 +1,60 @@
+"""Entry of the sampler: `python -I -S …/jobwatt/sampler/__main__.py step PID`, by the task prolog.
+
+`run` instead of `step PID`: a command of `jobwatt run`, described by a line of JSON on stdin once
+it has started. Nothing is ever printed in a step, and nothing raised: the job must not notice.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+SETTLE_SECONDS = 0.05
+"""A step that ends within this time meets a small process that leaves at once, not half-way
+through its imports: slurmstepd sleeps 1 s if anybody is left."""
+
+
+def main(arguments: list[str]) -> None:
+    """Dispatch; an unknown mode is a programming error and ends silently."""
+    if arguments[:1] == ["step"] and len(arguments) == 2:
+        pid = int(arguments[1])
+        if _ends_within(pid, SETTLE_SECONDS):
+            os._exit(0)
+        _find_package()
+        from jobwatt.sampler.session import measure_step
+
+        measure_step(pid, dict(os.environ))
+    elif arguments[:1] == ["run"]:
+        _find_package()
+        from jobwatt.sampler.session import measure_command
+
+        measure_command(dict(os.environ))
+
+
+def _ends_within(pid: int, seconds: float) -> bool:
+    try:
+        poll = select.poll()
+        poll.register(os.pidfd_open(pid), select.POLLIN)
+    except (OSError, AttributeError):
+        return not os.path.exists(f"/proc/{pid}")  # noqa: PTH110 - no pathlib yet
+    return bool(poll.poll(seconds * 1000))
+
+
+def _find_package() -> None:
+    """Under `-I -S` only the standard library is found: add the folder that holds jobwatt."""
+    if sys.flags.no_site:
+        folder = os.path.abspath(__file__)  # noqa: PTH100
+        for _ in range(3):
+            folder = os.path.dirname(folder)  # noqa: PTH120
+        sys.path.append(folder)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except BaseException:
+        if os.environ.get("JOBWATT_DEBUG"):
+            raise
+    finally:
+        os._exit(0)

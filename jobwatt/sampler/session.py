@@ -1,0 +1,226 @@
+"""One sampler's life: from the environment to a running `Sampling`, and its end."""
+
+from __future__ import annotations
+
+import _socket
+import json
+import os
+import signal
+import sys
+import time
+from binascii import crc32
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jobwatt import __version__
+from jobwatt.config import Settings, load
+from jobwatt.journal.format import VERSION
+from jobwatt.paths import fallback_directory, journal_path
+from jobwatt.sampler import proc
+from jobwatt.sampler.condense import Totals, encode
+from jobwatt.sampler.loop import Clocks, Sampling, sample
+from jobwatt.sampler.meters import Meters, Wish
+from jobwatt.sampler.tasks import Tasks
+from jobwatt.sampler.writer import Place, Writer
+from jobwatt.slurm.env import DETAILS, StepIdentity, step_identity
+
+WATCH_FILE = "watch"
+WATCH_SECONDS = 15.0
+
+_IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGPIPE")
+"""Signals that the job's processes get and that say nothing to a sampler: it ends with the tasks."""
+
+
+def measure_step(pid: int, environ: Mapping[str, str]) -> None:
+    """Sample a Slurm step on this node until its tasks end. `pid`: the task that started us."""
+    settings = load(environ)
+    identity = step_identity(environ, os.uname().nodename)
+    if settings.disable or identity is None:
+        return
+    _become_unobtrusive()
+    tasks = Tasks(pid, siblings=True)
+    cpus_total = os.cpu_count() or 1
+    meters = Meters(
+        Wish(
+            settings.sys_root,
+            environ,
+            settings.nvml_library,
+            settings.disabled_sources,
+            whole_node=holds_whole_node(identity, cpus_total),
+            gpus_only=identity.local_rank != 0,
+        )
+    )
+    uuids = [track.device.id for track in meters.tracks]
+    lock = _claim(identity, uuids)
+    if lock is None or (identity.local_rank != 0 and not uuids):
+        return
+    cgroup = proc.StepCgroup(proc.read_text("/proc/self/cgroup") or "", Path("/sys/fs/cgroup"))
+    usage = cgroup.usage if identity.local_rank == 0 else proc.Usage
+    details = {name: environ[name] for name in DETAILS if environ.get(name)}
+    _measure(settings, identity, meters, tasks, usage, details, pid, is_step=True)
+
+
+def measure_command(environ: Mapping[str, str]) -> None:
+    """Sample one command of `jobwatt run`, which says on stdin what it started."""
+    settings = load(environ)
+    _become_unobtrusive()
+    in_slurm = step_identity(environ, os.uname().nodename)
+    whole_node = in_slurm is not None and holds_whole_node(in_slurm, os.cpu_count() or 1)
+    meters = Meters(
+        Wish(
+            settings.sys_root,
+            environ,
+            settings.nvml_library,
+            settings.disabled_sources,
+            whole_node=whole_node,
+        )
+    )
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    request = json.loads(sys.stdin.readline())
+    pid = int(request["pid"])
+    identity = StepIdentity(
+        job=request["job"],
+        step=request["step"],
+        restart=in_slurm.restart if in_slurm else 0,
+        node=in_slurm.node if in_slurm else os.uname().nodename,
+        cluster=in_slurm.cluster if in_slurm else "",
+        cpus_allocated=in_slurm.cpus_allocated if in_slurm else None,
+    )
+    tree = proc.ProcessTree(pid)
+    details = {"command": request["command"]}
+    _measure(
+        settings, identity, meters, Tasks(pid, siblings=False), tree.usage, details, pid, False
+    )
+
+
+def holds_whole_node(identity: StepIdentity, cpus_total: int) -> bool:
+    """Whether the job has all CPUs, so that the node's whole energy is its own."""
+    return identity.cpus_allocated is not None and identity.cpus_allocated >= cpus_total
+
+
+def _measure(
+    settings: Settings,
+    identity: StepIdentity,
+    meters: Meters,
+    tasks: Tasks,
+    usage: Callable[[], proc.Usage],
+    details: Mapping[str, Any],
+    pid: int,
+    is_step: bool,
+) -> None:
+    clocks = Clocks()
+    writer = Writer(_places(settings, identity, clocks.wall()), is_watched)
+    sampling = Sampling(
+        meters,
+        lambda: read_totals(usage, clocks),
+        writer,
+        clocks,
+        settings.tick_seconds,
+        settings.line_seconds,
+    )
+    head = _head(settings, identity, meters, sampling, clocks, pid, is_step)
+    writer.start(encode({**head, "details": details}))
+    sample(sampling, tasks, is_step)
+
+
+def read_totals(usage: Callable[[], proc.Usage], clocks: Clocks) -> Totals:
+    """The step's, the node's and our own cumulative figures at this instant."""
+    used = usage()
+    node = proc.node_cpu_seconds(proc.read_text("/proc/stat"))
+    busy, total = node if node else (None, None)
+    return Totals(*used, busy, total, clocks.own_cpu())
+
+
+def is_watched(folder: Path) -> bool:
+    """Whether a live view has touched the job's watch file lately."""
+    try:
+        return time.time() - os.stat(folder / WATCH_FILE).st_mtime < WATCH_SECONDS
+    except OSError:
+        return False
+
+
+def _head(
+    settings: Settings,
+    identity: StepIdentity,
+    meters: Meters,
+    sampling: Sampling,
+    clocks: Clocks,
+    pid: int,
+    is_step: bool,
+) -> dict[str, Any]:
+    """First line of the journal: who, where, with what."""
+    started = proc.start_boot_seconds(pid)
+    age = None if started is None else time.clock_gettime(time.CLOCK_BOOTTIME) - started
+    cpus_total = os.cpu_count() or 1
+    return {
+        "jobwatt": VERSION,
+        "version": __version__,
+        "kind": "step" if is_step else "run",
+        "job": identity.job,
+        "cluster": identity.cluster,
+        "step": identity.step,
+        "restart": identity.restart,
+        "node": identity.node,
+        "rank": identity.rank,
+        "step_nodes": identity.step_nodes,
+        "user_id": os.getuid(),
+        "wall_seconds": round(clocks.wall(), 3),
+        "monotonic_seconds": round(sampling.start_seconds, 3),
+        "age_seconds": None if age is None else round(age, 3),
+        "tick_seconds": settings.tick_seconds,
+        "cpus_total": cpus_total,
+        "cpus_allocated": identity.cpus_allocated,
+        "whole_node": holds_whole_node(identity, cpus_total),
+        "gpu_rule": meters.gpu_rule,
+        "devices": [track.device._asdict() for track in meters.tracks],
+        "rejected": [
+            {"source": probe.source, "state": probe.state, "detail": probe.detail}
+            for probe in meters.rejected
+        ],
+        "problems": list(settings.problems),
+    }
+
+
+def _places(settings: Settings, identity: StepIdentity, wall_seconds: float) -> list[Place]:
+    month = time.strftime("%Y-%m", time.localtime(wall_seconds))
+    places = []
+    for root, must_own in ((settings.directory, False), (fallback_directory(os.getuid()), True)):
+        path = journal_path(
+            root,
+            month,
+            identity.job,
+            identity.cluster,
+            identity.step,
+            identity.restart,
+            identity.node,
+            identity.rank,
+        )
+        places.append(Place(root, path, must_own))
+    return places
+
+
+def _become_unobtrusive() -> None:
+    """Private files, no signals of the job's, any CPU of the step instead of task 0's."""
+    os.umask(0o077)
+    os.chdir("/")
+    for name in _IGNORED:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    try:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    except OSError:
+        pass
+
+
+def _claim(identity: StepIdentity, uuids: list[str]) -> _socket.socket | None:
+    """One sampler per node and device set. A name in the abstract namespace dies with us."""
+    devices = crc32(" ".join(sorted(uuids)).encode())
+    step = f"{identity.job}.{identity.step}.{identity.restart}"
+    name = f"\0jobwatt/{os.getuid()}/{step}/{identity.node[:40]}/{devices:08x}"
+    claim = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    try:
+        claim.bind(name)
+    except OSError:
+        return None
+    return claim

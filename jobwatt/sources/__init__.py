@@ -1,0 +1,1 @@
+"""Power sources, one file each; `ladder.SOURCES` lists them, best first."""

@@ -1,0 +1,1 @@
+"""What is said, and how: reports as text, JSON, login line and screen."""
