@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MAX_FILE_BYTES = 1 << 20
-MAX_DOTS_PER_LINE = 256
+MAX_DOTS_PER_LINE = 128
 """The parser's time grows with the square of a dotted key's parts: 20,000 take 8 s."""
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 MAX_POWER_WATTS = 5000.0
 """Ceiling when a device states none: above any CPU socket, GPU or node power share seen today."""
 SLACK_JOULES = 200.0
-"""Counters refresh in steps (NVML: about 100 ms), so a short interval may show a whole step more."""
+"""Counters refresh in steps (NVML: about 100 ms): a short interval may show one step more."""
 
 MAX_POLLED_GAP_SECONDS = 5.0
 """Longest interval that two polled powers may stand for; beyond it the energy is unknown."""

@@ -48,7 +48,9 @@ def gpu_energy(journal: Journal, index: int, duration: float, weights: Weights) 
     return replace(
         base,
         energy=_banded(
-            own, ESTIMATED if is_slice else MEASURED, MIG_ERROR if is_slice else device.error_fraction
+            own,
+            ESTIMATED if is_slice else MEASURED,
+            MIG_ERROR if is_slice else device.error_fraction,
         ),
         rule=f"{device.share:.1%} of the GPU, by multiprocessors" if is_slice else "",
         whole_joules=whole if is_slice else None,

@@ -33,8 +33,8 @@ def mean_over_time(column: Column, lengths: Column) -> float | None:
     seconds = covered_seconds(column, lengths)
     if seconds <= 0:
         return None
-    total = sum(v * d for v, d in zip(column, lengths, strict=True) if None not in (v, d))  # type: ignore[operator]
-    return float(total) / seconds
+    pairs = zip(column, lengths, strict=True)
+    return sum(v * d for v, d in pairs if v is not None and d is not None) / seconds
 
 
 def peak(column: Column) -> float | None:

@@ -59,6 +59,8 @@ def format_duration(time_seconds: float | None, unknown: str = UNKNOWN) -> str:
     if value is None:
         return unknown
     sign, value = ("-" if value < 0 else ""), abs(value)
+    if value >= 1e11:
+        return f"{sign}{value / 86400:.2e} d"
     milliseconds = round(value * 1e3)
     if milliseconds == 0:
         return "0 s"
@@ -72,8 +74,6 @@ def format_duration(time_seconds: float | None, unknown: str = UNKNOWN) -> str:
     if round(value / 60) < 24 * 60:
         hours, minutes = divmod(round(value / 60), 60)
         return f"{sign}{hours} h {minutes:02d} min"
-    if value >= 1e11:
-        return f"{sign}{value / 86400:.2e} d"
     days, hours = divmod(round(value / 3600), 24)
     return f"{sign}{days} d {hours:02d} h"
 

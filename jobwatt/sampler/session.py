@@ -29,7 +29,7 @@ WATCH_FILE = "watch"
 WATCH_SECONDS = 15.0
 
 _IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGPIPE")
-"""Signals that the job's processes get and that say nothing to a sampler: it ends with the tasks."""
+"""Signals meant for the job's processes. A sampler ends with the tasks."""
 
 
 def measure_step(pid: int, environ: Mapping[str, str]) -> None:

@@ -33,6 +33,11 @@ def first_number(text: str | None) -> float | None:
         return None
 
 
+def is_there(path: Path | str) -> bool:
+    """Whether the path leads anywhere; False also where a folder on the way is closed to us."""
+    return os.access(path, os.F_OK)
+
+
 def open_to_read(path: Path | str) -> int:
     """A descriptor for `pread_text`. Raises OSError."""
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,8 +1,8 @@
 """Counters that are one register seen twice, such as the dies of a first-generation AMD EPYC.
 
 Some kernels show one RAPL zone per die where the processor has one register per socket, so a
-plain sum multiplies the energy by the number of dies (mlco2/codecarbon issue 1274; perf shows the
-same on AMD from Linux 6.9 to 6.11, corrected by commit 8d72eba1cf8c).
+plain sum multiplies the energy by the number of dies (mlco2/codecarbon issues 1274 and 1379). A
+perf PMU whose `cpumask` lists one CPU per die can do the same.
 """
 
 from __future__ import annotations
@@ -22,19 +22,25 @@ def mirrored(rounds: Sequence[Round], first: int, second: int, same_zero: bool) 
 
     One register read as A1 B1 A2 B2 gives A1 <= B1 <= A2 <= B2, but for a constant offset where
     the two did not start at zero together (`same_zero` False: perf counts from its opening).
-    They are one if a single offset explains every round. A counter that is still at zero, or
-    with an unknown offset did not move, proves nothing.
+    They are one if a single offset explains every round. With the same zero that offset is 0, and
+    a copy may lag by one refresh: the joules of two dies since boot are never that close.
+    A counter still at zero, or one of unknown offset that did not move, proves nothing.
     """
-    low, high = (0.0, 0.0) if same_zero else (float("-inf"), float("inf"))
-    seen: list[float] = []
+    low, high, rise = float("-inf"), float("inf"), 0.0
+    before: tuple[float, float] | None = None
     for earlier, later in rounds:
         a1, b1, a2, b2 = earlier[first], earlier[second], later[first], later[second]
         if a1 is None or b1 is None or a2 is None or b2 is None:
             return False
         low, high = max(low, b1 - a2), min(high, b1 - a1, b2 - a2)
-        seen += (a1, a2)
-    moved = seen[-1] != seen[0]
-    return low <= high and (moved or (same_zero and seen[-1] > 0))
+        before_a, before_b = before or (a1, b1)
+        rise = max(rise, a2 - before_a, b2 - before_b)
+        before = (a2, b2)
+    if before is None:
+        return False
+    if same_zero:
+        return min(before) > 0 and low - rise <= 0 <= high + rise
+    return rise > 0 and low <= high
 
 
 def without_mirrors(

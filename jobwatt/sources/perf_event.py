@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -209,8 +210,14 @@ class PerfEvent:
         return read_text(topology / "physical_package_id") or f"of-cpu{cpu}"
 
     def _device(self, counter: _Counter) -> Device:
-        alone = [item.cpu for item in self._counters if item[1:2] + item[3:] == counter[1:2] + counter[3:]]
-        label = counter.socket if len(alone) == 1 else f"{counter.socket}-die-{alone.index(counter.cpu)}"
+        same_socket = [
+            other.cpu
+            for other in self._counters
+            if (other.event, other.socket) == (counter.event, counter.socket)
+        ]
+        label = counter.socket
+        if len(same_socket) > 1:
+            label += f"-die-{same_socket.index(counter.cpu)}"
         kind = counter.event.kind
         return Device(
             kind,
@@ -225,17 +232,15 @@ class PerfEvent:
 
 def _count(descriptor: int) -> int | None:
     try:
-        return int.from_bytes(os.read(descriptor, 8), "little")
+        data = os.read(descriptor, 8)
     except OSError:
         return None
+    # An event whose CPU went away reads as empty, which is not zero.
+    return int.from_bytes(data, sys.byteorder) if len(data) == 8 else None
 
 
 def _why_absent(folder: Path) -> str:
     if not folder.is_dir():
         return "no PMU named power (no RAPL, a virtual machine, or no driver)"
-    try:
-        names = sorted(path.name for path in (folder / "events").glob("energy-*[!.]"))
-    except OSError:
-        names = []
-    shown = ", ".join(name for name in names if "." not in name) or "nothing"
-    return f"the PMU has {shown} and no energy-pkg in joules"
+    names = sorted(path.name for path in (folder / "events").glob("*") if "." not in path.name)
+    return f"the PMU has {', '.join(names) or 'no event'} and no energy-pkg in joules"

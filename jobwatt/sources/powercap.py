@@ -31,6 +31,7 @@ from jobwatt.sources.base import (
 from jobwatt.sources.files import (
     close_all,
     first_number,
+    is_there,
     open_to_read,
     pread_text,
     read_number,
@@ -78,12 +79,10 @@ def find_zones(root: Path) -> list[Zone]:
             kind = DRAM
             name = read_text(folder.with_name(parent_name) / "name") or ""
         match = _PACKAGE_NAME.match(name)
-        if match:
+        if match and is_there(folder / "energy_uj"):
             label = name.removeprefix("package-")
-            zone = Zone(kind, match[1], label, folder)
-            chosen.setdefault((kind, label), zone)
-    packages_first = sorted(chosen.values(), key=lambda zone: (zone.kind == DRAM, *_order(zone)))
-    return [zone for zone in packages_first if _has_counter(zone)]
+            chosen.setdefault((kind, label), Zone(kind, match[1], label, folder))
+    return sorted(chosen.values(), key=lambda zone: (zone.kind == DRAM, *_order(zone)))
 
 
 class Powercap:
@@ -119,7 +118,10 @@ class Powercap:
                 "(CVE-2020-8694: fast readers can learn secrets of other users)",
                 remedy=REMEDY,
             )
-        if not any(zone.kind == PACKAGE for zone in opened):
+        values = self._microjoules()
+        # A package whose counter fails stays: its energy is unknown, not absent from the node.
+        silent = [zone for zone, value in zip(opened, values, strict=True) if value is None]
+        if not any(zone.kind == PACKAGE and zone not in silent for zone in opened):
             self.close()
             return Probe(self.name, ABSENT, detail=self._why_absent())
         kept = without_mirrors(
@@ -138,7 +140,7 @@ class Powercap:
             self.name,
             OK,
             devices,
-            _describe(devices, mirrors, len(unreadable)),
+            _describe(devices, mirrors, len(unreadable), silent),
             resolution="1 µJ (hardware: 15 to 61 µJ), refreshed every 1 ms",
             covers="CPU sockets and the memory that RAPL knows; "
             "not GPUs, disks, network, fans, power supplies",
@@ -164,7 +166,7 @@ class Powercap:
             if wait_seconds:
                 self._pause(wait_seconds)
             values = self._microjoules()
-            if any(values[index] != 0 for index in packages):
+            if any(values[index] for index in packages):
                 return False
         return True
 
@@ -174,12 +176,14 @@ class Powercap:
         close_all(dropped)
 
     def _why_absent(self) -> str:
-        names = [folder.name for folder in _entries(self._root)]
-        if not names:
+        entries = _entries(self._root)
+        if not entries:
             return "no zone in /sys/class/powercap (no RAPL, a virtual machine, or no driver)"
-        if any(not folder.exists() for folder in _entries(self._root)):
+        if not all(is_there(folder) for folder in entries):
             return "the zones are hidden, as container runtimes do"
-        return "no readable package zone among " + ", ".join(names[:8])
+        return "no package with a counter among the zones: " + ", ".join(
+            folder.name for folder in entries[:8]
+        )
 
 
 def _device(zone: Zone) -> Device:
@@ -196,12 +200,16 @@ def _device(zone: Zone) -> Device:
     )
 
 
-def _describe(devices: Sequence[Device], mirrors: int, unreadable: int) -> str:
+def _describe(
+    devices: Sequence[Device], mirrors: int, unreadable: int, silent: Sequence[Zone]
+) -> str:
     text = ", ".join(device.name for device in devices)
     if mirrors:
         text += f"; {mirrors} left out: same register as another die's"
     if unreadable:
         text += f"; {unreadable} memory zones may not be read"
+    if silent:
+        text += f"; no value from {', '.join(zone.path.name for zone in silent)}"
     return text
 
 
@@ -211,10 +219,6 @@ def _entries(root: Path) -> list[Path]:
         return sorted((root / "sys/class/powercap").iterdir())
     except OSError:
         return []
-
-
-def _has_counter(zone: Zone) -> bool:
-    return (zone.path / "energy_uj").exists()
 
 
 def _order(zone: Zone) -> tuple[int, ...]:

@@ -47,11 +47,6 @@ API nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned length)
     return result != NVML_SUCCESS ? result : copy_text(version, length, driver);
 }
 
-API nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned length)
-{
-    return copy_text(version, length, "13.0");
-}
-
 API nvmlReturn_t nvmlDeviceGetCount_v2(unsigned *count) { return visible_count(count); }
 
 API nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *device)

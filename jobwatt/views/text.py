@@ -1,0 +1,124 @@
+"""`jobwatt show` in a terminal: the whole report, by rich."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jobwatt.energy.units import (
+    UNKNOWN,
+    format_bytes,
+    format_duration,
+    format_energy,
+    format_percent,
+    format_power,
+)
+from jobwatt.model import DeviceEnergy
+from jobwatt.sources.base import GPU
+from jobwatt.views.clean import clean
+from jobwatt.views.report import Report
+from jobwatt.views.summary import band, summary_lines
+
+THROTTLE_REASONS = {
+    0x0000000000000004: "power cap",
+    0x0000000000000008: "hardware slowdown",
+    0x0000000000000020: "too hot (software)",
+    0x0000000000000040: "too hot (hardware)",
+    0x0000000000000080: "power brake",
+}
+"""NVML clock-event bits that slow a GPU down (nvmlClocksEventReasons in nvml.h)."""
+
+
+def print_report(report: Report, environ: Mapping[str, str]) -> None:
+    """Print on stdout; no colour where NO_COLOR, TERM=dumb or a pipe says so."""
+    dumb = environ.get("TERM") == "dumb"
+    console = Console(
+        highlight=False,
+        no_color=True if dumb else None,
+        width=None if sys.stdout.isatty() else 132,
+    )
+    for line in summary_lines(report)[:-1]:
+        console.print(Text(line), soft_wrap=True)
+    console.print(_devices(report))
+    console.print(_nodes(report))
+    for label, lines in (
+        ("How shares were cut", _rules(report)),
+        ("Events", report.account.events),
+        ("Not measured, not read", report.account.problems),
+        ("Job", [f"{name}: {value}" for name, value in report.account.details]),
+    ):
+        if lines:
+            console.print(Text(f"\n{label}", style="bold"))
+            for line in lines:
+                console.print(Text("  " + clean(line, 400)))
+
+
+def _devices(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, title="\nDevices", title_justify="left")
+    table.title_style = "bold"
+    for name in ("node", "device"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
+    for name in ("energy", "band", "mean", "peak", "use", "idle", "idle energy", "cover"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("kind", overflow="fold")
+    for device in report.account.devices:
+        energy = device.energy
+        known = energy.joules is not None
+        table.add_row(
+            clean(device.node, 20),
+            clean(_device_name(device), 24),
+            format_energy(energy.joules, "-"),
+            band(energy) if known else "-",
+            format_power(device.power_mean_watts, "-"),
+            format_power(device.power_peak_watts, "-"),
+            format_percent(device.utilization_mean_percent, "-"),
+            format_duration(device.idle_seconds, "-"),
+            format_energy(device.idle_energy_joules, "-"),
+            "-" if device.coverage is None else format_percent(100 * device.coverage),
+            f"{energy.kind}, {device.source}",
+        )
+    return table
+
+
+def _device_name(device: DeviceEnergy) -> str:
+    name = device.name.removeprefix("NVIDIA ")
+    return f"{name} {device.device_id[:12]}" if device.device_kind == GPU else name
+
+
+def _nodes(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, title="\nNodes", title_justify="left")
+    table.title_style = "bold"
+    table.add_column("node", overflow="ellipsis", no_wrap=True)
+    for name in ("CPU time", "CPUs", "memory", "read", "written", "cost of measuring", "missed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for node in report.account.nodes:
+        table.add_row(
+            clean(node.node, 20),
+            format_duration(node.cpu_seconds, UNKNOWN),
+            str(node.cpus_allocated) if node.cpus_allocated is not None else "-",
+            format_bytes(node.memory_peak_bytes, "-"),
+            format_bytes(node.read_bytes, "-"),
+            format_bytes(node.written_bytes, "-"),
+            f"{node.sampler_cpu_seconds:.2f} CPU s",
+            f"{node.missed_ticks} ticks",
+        )
+    return table
+
+
+def _rules(report: Report) -> list[str]:
+    lines = []
+    for group in report.groups:
+        if group.rule:
+            idle = ""
+            if group.idle_part_joules is not None:
+                idle = f"; idle part {format_energy(group.idle_part_joules)}"
+            lines.append(f"{group.label}: {group.rule}{idle}")
+    for device in report.account.devices:
+        slow = [text for bit, text in THROTTLE_REASONS.items() if (device.event_reasons or 0) & bit]
+        if slow:
+            lines.append(f"{_device_name(device)} on {device.node} was slowed: {', '.join(slow)}")
+    return lines

@@ -1,0 +1,1 @@
+"""Fake hardware with exactly known power, below the language level."""
