@@ -39,7 +39,7 @@ def measure_step(pid: int, environ: Mapping[str, str]) -> None:
     if settings.disable or identity is None:
         return
     _become_unobtrusive()
-    tasks = Tasks(pid, siblings=True)
+    tasks = Tasks(pid, siblings=True, device_files=gpu_files(settings.sys_root / "dev"))
     cpus_total = os.cpu_count() or 1
     meters = Meters(
         Wish(
@@ -139,6 +139,14 @@ def is_watched(folder: Path) -> bool:
         return time.time() - os.stat(folder / WATCH_FILE).st_mtime < WATCH_SECONDS
     except OSError:
         return False
+
+
+def gpu_files(folder: Path) -> list[str]:
+    """The device files that a process using an NVIDIA GPU holds open."""
+    try:
+        return [str(folder / name) for name in os.listdir(folder) if name.startswith("nvidia")]
+    except OSError:
+        return []
 
 
 def _head(
