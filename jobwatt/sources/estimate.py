@@ -8,6 +8,7 @@ SPECpower_ssj2008 results (methodology, AWS averages); its own table of processo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,8 @@ BUSY_WATTS_PER_THREAD = 3.5
 THREADS_PER_CORE = 2
 """The constants are for threads of two-thread cores; without SMT a CPU is a whole core."""
 ERROR_FRACTION = 0.6
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def modelled_power_watts(cpu_count: int, busy_fraction: float, smt: bool = True) -> float:
@@ -58,7 +61,7 @@ class Ticks(NamedTuple):
 
 
 class Estimate:
-    """Estimated power of the node's CPUs over the time since the previous read."""
+    """Modelled energy of the node's CPUs since the probe, as a counter."""
 
     name = "estimate"
 
@@ -66,8 +69,10 @@ class Estimate:
         """`cpu_count` None takes the CPUs that `/proc/stat` lists."""
         self._root = root
         self._cpu_count = cpu_count
+        self._listed_cpus = 1
         self._smt = True
         self._before: Ticks | None = None
+        self._energy_joules = 0.0
         self._power_watts: float | None = None
 
     def probe(self) -> Probe:
@@ -76,9 +81,10 @@ class Estimate:
         self._before = Ticks.parse(text)
         if text is None or self._before is None:
             return Probe(self.name, ABSENT, detail="/proc/stat cannot be read")
+        lines = text.split("\n")
+        self._listed_cpus = sum(line[:3] == "cpu" and line[3:4].isdigit() for line in lines) or 1
         if self._cpu_count is None:
-            lines = text.split("\n")
-            self._cpu_count = sum(line[:3] == "cpu" and line[3:4].isdigit() for line in lines)
+            self._cpu_count = self._listed_cpus
         self._smt = read_number(self._root / "sys/devices/system/cpu/smt/active") != 0
         idle, busy = (self._model(fraction) for fraction in (0.0, 1.0))
         device = Device(
@@ -99,17 +105,18 @@ class Estimate:
         )
 
     def read(self) -> Sequence[Reading]:
-        """Mean power since the previous read; NO_READING while no time has been counted."""
+        """Modelled energy since the probe, and mean power since the previous read."""
         now = Ticks.parse(read_text(self._root / "proc/stat"))
-        if now is None:
-            return [NO_READING]
         before = self._before
-        if before is None:
+        if now is None or before is None:
+            return [NO_READING]
+        counted = now.total - before.total
+        if counted > 0:
+            self._power_watts = self._model((now.busy - before.busy) / counted)
+            seconds = counted / _TICKS_PER_SECOND / self._listed_cpus
+            self._energy_joules += self._power_watts * seconds
             self._before = now
-        elif now.total > before.total:
-            self._power_watts = self._model((now.busy - before.busy) / (now.total - before.total))
-            self._before = now
-        return [NO_READING if self._power_watts is None else Reading(power_watts=self._power_watts)]
+        return [Reading(self._energy_joules, self._power_watts)]
 
     def close(self) -> None:
         """Nothing is held."""

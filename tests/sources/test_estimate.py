@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobwatt.sources.base import ABSENT, CPU_ESTIMATE, ESTIMATE, NO_READING, OK
+from jobwatt.sources.base import ABSENT, CPU_ESTIMATE, ESTIMATE, NO_READING, OK, Reading
 from jobwatt.sources.estimate import (
     BUSY_WATTS_PER_THREAD,
     IDLE_WATTS_PER_THREAD,
@@ -83,7 +83,7 @@ def test_no_time_between_reads_keeps_the_last_power(tmp_path: Path) -> None:
     stat = Stat(tmp_path, 4)
     source = Estimate(tmp_path)
     source.probe()
-    assert source.read() == [NO_READING]
+    assert source.read() == [Reading(energy_joules=0.0)]
     stat.elapse(1, 0.5)
     first = source.read()
     assert first[0].power_watts is not None and source.read() == first
