@@ -109,7 +109,7 @@ def account_of_job(steps: Sequence[StepFiles], clock: Callable[[], float] = time
     return _with_problems(account_job(groups, clock()), problems)
 
 
-def record_end(files: StepFiles, wall_seconds: float) -> None:
+def record_end(files: StepFiles, wall_seconds: float) -> StepFiles:
     """Note when srun saw the step end: the sampler was killed and could not. Best effort."""
     folder = files.journals[0].parent
     path = end_path(
@@ -123,10 +123,11 @@ def record_end(files: StepFiles, wall_seconds: float) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"jobwatt": 1, "wall_seconds": round(wall_seconds, 3)}, file)
     except OSError:
-        return
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"jobwatt": 1, "wall_seconds": round(wall_seconds, 3)}, file)
+        return files
+    return replace(files, end=path)
 
 
 def _steps(folders: Sequence[Path]) -> list[StepFiles]:

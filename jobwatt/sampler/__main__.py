@@ -10,7 +10,7 @@ import os
 import select
 import sys
 
-SETTLE_SECONDS = 0.05
+SETTLE_SECONDS = 0.2
 """A step that ends within this time meets a small process that leaves at once, not half-way
 through its imports: slurmstepd sleeps 1 s if anybody is left."""
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from jobwatt.sources.base import Reading
 
-EARLY_SPAN_SECONDS = 1.0
+EARLY_SPAN_SECONDS = 0.5
 AGE_FRACTION = 0.02
 
 
 def span_limit_seconds(age_seconds: float, longest_seconds: float, watched: bool) -> float:
-    """How long a span may grow: 1 s at first, never beyond 2 % of the step's age, up to a limit.
+    """How long a span may grow: 0.5 s at first, never beyond 2 % of the step's age, up to a limit.
 
     What a kill takes is then small at every age, and so is the file.
     """

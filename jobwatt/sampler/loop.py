@@ -12,6 +12,10 @@ from jobwatt.sampler.tasks import DYING, GONE, RUNNING, Tasks
 from jobwatt.sampler.writer import Writer
 from jobwatt.sources.base import GPU
 
+EARLY_SECONDS = 25.0
+EARLY_TICK_SECONDS = 0.5
+"""A kill takes what came after the last tick: in a short step that weighs more."""
+
 
 class Clocks(NamedTuple):
     """Where time comes from."""
@@ -53,15 +57,19 @@ class Sampling:
 
     def run(self, tasks: Tasks) -> str:
         """Tick until the node's tasks are dying or gone; which of the two."""
-        due = self._start_seconds + self._tick_seconds
+        due = self._start_seconds
+        interval = min(EARLY_TICK_SECONDS, self._tick_seconds)
         while True:
+            due += interval
             state = tasks.wait(due - self._clocks.monotonic())
             if state != RUNNING:
                 return state
             self.tick()
-            late = int((self._clocks.monotonic() - due) / self._tick_seconds)
+            late = int((self._clocks.monotonic() - due) / interval)
             self._missed_ticks += late
-            due += (late + 1) * self._tick_seconds
+            due += late * interval
+            if due - self._start_seconds >= EARLY_SECONDS:
+                interval = self._tick_seconds
 
     def tick(self) -> None:
         """Read everything once; write a line when the span is long enough."""
@@ -75,8 +83,8 @@ class Sampling:
         limit = span_limit_seconds(
             now - self._start_seconds, self._line_seconds, self._writer.watched
         )
-        # Half a tick of tolerance: ticks never fall on the limit exactly.
-        if now - self._span_start >= limit - self._tick_seconds / 2:
+        # Some tolerance: ticks never fall on the limit exactly.
+        if now - self._span_start >= limit - EARLY_TICK_SECONDS / 4:
             self._close_span(now)
 
     def finish(self, state: str, flush_seconds: float) -> None:

@@ -55,8 +55,7 @@ def measure_step(pid: int, environ: Mapping[str, str]) -> None:
     lock = _claim(identity, uuids)
     if lock is None or (identity.local_rank != 0 and not uuids):
         return
-    cgroup = proc.StepCgroup(proc.read_text("/proc/self/cgroup") or "", Path("/sys/fs/cgroup"))
-    usage = cgroup.usage if identity.local_rank == 0 else proc.Usage
+    usage = _step_usage(pid) if identity.local_rank == 0 else proc.Usage
     details = {name: environ[name] for name in DETAILS if environ.get(name)}
     _measure(settings, identity, meters, tasks, usage, details, pid, is_step=True)
 
@@ -123,6 +122,16 @@ def _measure(
     head = _head(settings, identity, meters, sampling, clocks, pid, is_step)
     writer.start(encode({**head, "details": details}))
     sample(sampling, tasks, is_step)
+
+
+def _step_usage(pid: int) -> Callable[[], proc.Usage]:
+    """The step's cgroup; its CPU time from slurmstepd's descendants where no cgroup counts it."""
+    cgroup = proc.StepCgroup(proc.read_text("/proc/self/cgroup") or "", Path("/sys/fs/cgroup"))
+    fields = proc.stat_fields(pid)
+    if cgroup.counts_cpu or fields is None:
+        return cgroup.usage
+    tree = proc.ProcessTree(int(fields[1]))
+    return lambda: cgroup.usage()._replace(cpu_seconds=tree.usage().cpu_seconds)
 
 
 def read_totals(usage: Callable[[], proc.Usage], clocks: Clocks) -> Totals:

@@ -35,98 +35,96 @@ class Tasks:
     """The tasks of this step on this node, of which `pid` is the first.
 
     `siblings`: a Slurm step. Dying tasks are looked for, and the other children of the task's
-    parent (slurmstepd, the parent of all tasks) before the node is called done.
+    parent (slurmstepd, the parent of all tasks) are tasks too.
     False: one command of our own, which nobody else waits for.
     `device_files`: closing one of these starts a look. A dying process lets go of its GPU files
     before the driver's slow clean-up.
     """
 
     def __init__(self, pid: int, siblings: bool, device_files: Sequence[str] = ()) -> None:
-        self._siblings = siblings
-        self._pidfd = self._statm = -1
-        fields = stat_fields(pid)
-        self._parent = int(fields[1]) if fields else 0
         self._poll = select.poll()
+        self._alive: dict[int, int] = {}  # pidfd -> descriptor of statm, or -1
+        self._looks = siblings
         self._closings = closings(device_files) if siblings else -1
         if self._closings >= 0:
             self._poll.register(self._closings, select.POLLIN)
-        self._watch(pid)
+        fields = stat_fields(pid)
+        self._add(pid)
+        # All tasks of the node are forked before the first one's prolog runs, so they are found
+        # now: nothing is left to look up at the end, when microseconds count.
+        if siblings and fields and int(fields[1]) > 1:
+            for other in children(int(fields[1])):
+                if other != pid and _is_ours(other):
+                    self._add(other)
 
     def wait(self, seconds: float) -> str:
         """Sleep for this long, or less if the last task ends: `running`, `dying` or `gone`."""
         deadline = time.monotonic() + seconds
         pause = self._pause()
-        while True:
-            if self._pidfd < 0:
-                return GONE
+        while self._alive:
             left = max(0.0, deadline - time.monotonic())
-            ready = dict(self._poll.poll(min(left, pause) * 1000))
-            if self._closings in ready:
-                os.read(self._closings, 65536)
-            state = GONE if self._pidfd in ready else self._look()
-            if state != RUNNING and not self._next():
-                return state
-            if state == RUNNING and left <= pause and not ready:
+            ready = self._poll.poll(min(left, pause) * 1000)
+            for descriptor, _ in ready:
+                if descriptor in self._alive:
+                    self._drop(descriptor)
+                elif descriptor == self._closings:
+                    os.read(self._closings, 65536)
+            if not self._alive:
+                break
+            if self._looks and all(map(_is_dying, self._alive.values())):
+                return DYING
+            if left <= pause and not ready:
                 return RUNNING
+        return GONE
 
     def _pause(self) -> float:
-        """Longest sleep that cannot miss the death of a task of this size."""
-        try:
-            pages = int(os.pread(self._statm, 64, 0).split()[1]) if self._statm >= 0 else 0
-        except (OSError, IndexError, ValueError):
-            pages = 0
-        resident_bytes = pages * os.sysconf("SC_PAGE_SIZE")
-        if resident_bytes < HEAVY_BYTES:
+        """Longest sleep that cannot miss the death of the smallest of these tasks."""
+        sizes = [_resident_bytes(statm) for statm in self._alive.values() if statm >= 0]
+        smallest = min(sizes, default=0)
+        if smallest < HEAVY_BYTES:
             return 3600.0
-        return max(LOOK_SECONDS, resident_bytes / TEARDOWN_BYTES_PER_SECOND / 2)
+        return max(LOOK_SECONDS, smallest / TEARDOWN_BYTES_PER_SECOND / 2)
 
-    def _look(self) -> str:
-        if self._statm < 0:
-            return RUNNING
+    def _add(self, pid: int) -> None:
         try:
-            return DYING if os.pread(self._statm, 4, 0) == b"0 0 " else RUNNING
+            pidfd = os.pidfd_open(pid)
         except OSError:
-            return GONE
-
-    def _next(self) -> bool:
-        """Turn to another task of the step that lives, if there is one."""
-        if not self._siblings or self._parent <= 1:
-            return False
-        own_session = os.getsid(0)
-        for pid in children(self._parent):
+            return
+        statm = -1
+        if self._looks:
             try:
-                ours = os.stat(f"/proc/{pid}").st_uid == os.getuid() and os.getsid(pid)
-            except OSError:
-                continue
-            if ours and ours != own_session and self._watch(pid):
-                return True
-        return False
-
-    def _watch(self, pid: int) -> bool:
-        self.close()
-        try:
-            self._pidfd = os.pidfd_open(pid)
-        except OSError:
-            return False
-        self._poll.register(self._pidfd, select.POLLIN)
-        if self._siblings:
-            try:
-                self._statm = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+                statm = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
                 pass
-        if self._look() != RUNNING or self._poll.poll(0):
-            self.close()
-            return False
+        self._alive[pidfd] = statm
+        self._poll.register(pidfd, select.POLLIN)
+
+    def _drop(self, pidfd: int) -> None:
+        # Not closed: a system call more, at the moment when there is no time for it.
+        del self._alive[pidfd]
+        self._poll.unregister(pidfd)
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def _is_dying(statm: int) -> bool:
+    """Whether a task's address space is gone."""
+    try:
+        return statm >= 0 and os.pread(statm, 4, 0) == b"0 0 "
+    except OSError:  # no such process any more
         return True
 
-    def close(self) -> None:
-        """Stop watching."""
-        for descriptor in (self._pidfd, self._statm):
-            if descriptor >= 0:
-                if descriptor == self._pidfd:
-                    self._poll.unregister(descriptor)
-                os.close(descriptor)
-        self._pidfd = self._statm = -1
+
+def _resident_bytes(statm: int) -> int:
+    try:
+        return int(os.pread(statm, 64, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def closings(paths: Sequence[str]) -> int:

@@ -41,8 +41,7 @@ def main() -> None:
         if not steps:
             raise NotFoundError("none")
         for files in steps:
-            record_end(files, now)
-            lines += summary_lines(build(account_of_step(files)))
+            lines += summary_lines(build(account_of_step(record_end(files, now))))
     except NotFoundError:
         lines = [f"jobwatt {identity.job}.{identity.step}: no figures: it ended within a second"]
     except JobwattError as error:

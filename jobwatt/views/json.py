@@ -19,6 +19,7 @@ def report_json(report: Report) -> str:
     document = {
         "schema": SCHEMA,
         "metered_energy": asdict(report.metered) if report.metered else None,
+        "whole_time_estimate_joules": report.whole_time_joules,
         "estimated_energy": asdict(report.estimated) if report.estimated else None,
         **account,
     }

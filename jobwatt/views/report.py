@@ -58,6 +58,8 @@ class Report:
     """Measured and attributed joules of GPUs, packages and DRAM."""
     estimated: Energy | None
     """Never part of `metered`."""
+    whole_time_joules: float | None
+    """What `metered` would be had the whole time been covered at the same mean power."""
     idle: tuple[Idle, ...]
 
 
@@ -77,6 +79,7 @@ def build(account: Account) -> Report:
         tuple(groups),
         total(account.devices, METERED),
         total(account.devices, (ESTIMATED,)),
+        _whole_time_joules(account.devices),
         tuple(_idle_gpus(account)),
     )
 
@@ -97,6 +100,14 @@ def _group(label: str, devices: tuple[DeviceEnergy, ...]) -> Group:
         sum(idle) if idle else None,
         "; ".join(rules),
     )
+
+
+def _whole_time_joules(devices: Sequence[DeviceEnergy]) -> float | None:
+    """Each device's energy over its coverage; None where one of them has none."""
+    metered = [d for d in devices if d.energy.kind in METERED and d.device_kind != NODE]
+    if not metered or not all(d.coverage for d in metered):
+        return None
+    return sum((d.energy.joules or 0.0) / (d.coverage or 1.0) for d in metered)
 
 
 def _idle_gpus(account: Account) -> Sequence[Idle]:

@@ -91,12 +91,19 @@ def _notes(report: Report) -> list[str]:
         notes.append(_idle_line(report.idle[0], len(report.idle)))
     coverage = report.account.coverage
     if coverage is not None and coverage < LOW_COVERAGE and not report.account.running:
-        notes.append("  note    the rest of the time is in none of these figures")
+        notes.append(_uncovered_line(report))
     if report.account.events:
         notes.append(f"  event   {report.account.events[0]}")
     if report.account.problems:
         notes.append(f"  note    {report.account.problems[0]}")
     return notes
+
+
+def _uncovered_line(report: Report) -> str:
+    if report.whole_time_joules is None:
+        return "  note    the rest of the time is in none of these figures"
+    whole = format_energy(report.whole_time_joules)
+    return f"  note    at the same power, the uncovered time included: {whole} (estimated)"
 
 
 def _idle_line(idle: Idle, count: int) -> str:
