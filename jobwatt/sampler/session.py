@@ -21,6 +21,7 @@ from jobwatt.sampler import proc
 from jobwatt.sampler.condense import Totals, encode
 from jobwatt.sampler.loop import Clocks, Sampling, sample
 from jobwatt.sampler.meters import Meters, Wish
+from jobwatt.sampler.slim import slim
 from jobwatt.sampler.tasks import Tasks
 from jobwatt.sampler.writer import Place, Writer
 from jobwatt.slurm.env import DETAILS, StepIdentity, step_identity
@@ -121,6 +122,7 @@ def _measure(
     )
     head = _head(settings, identity, meters, sampling, clocks, pid, is_step)
     writer.start(encode({**head, "details": details}))
+    slim()
     sample(sampling, tasks, is_step)
 
 

@@ -1,8 +1,9 @@
 """Journal lines to disk, apart from the sampling: a slow filesystem never stalls a tick.
 
-The thread opens, appends one write and closes for every batch: nothing is left to flush when the
-process is killed, and a network filesystem shows the line to other hosts. While the disk is full,
-read-only or hangs, lines wait in memory, up to a bound; then the oldest go, counted.
+A thread opens, appends by one write, closes and ends: nothing is left to flush when the process is
+killed, a network filesystem shows the line to other hosts, and a sampler that leaves in the last
+millisecond of a step has no second thread to wait for. While the disk is full, read-only or hangs,
+lines wait in memory, up to a bound; then the oldest go, counted.
 """
 
 from __future__ import annotations
@@ -43,14 +44,13 @@ class Writer:
         self._path: Path | None = None
         self._failures = 0
         self._lock = threading.Lock()  # never held during I/O
-        self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._busy = False
 
     def start(self, head: bytes) -> None:
         """The head is always the first line, however long the disk refuses."""
-        self._in_flight = head
-        self._thread.start()
-        self._wake.set()
+        with self._lock:
+            self._in_flight = head
+            self._begin()
 
     def put(self, line: bytes) -> None:
         """Hand a line over; drops the oldest one beyond the bound."""
@@ -59,7 +59,7 @@ class Writer:
                 self._waiting.popleft()
                 self.dropped_lines += 1
             self._waiting.append(line)
-        self._wake.set()
+            self._begin()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait, at most this long, until all is written. False if it is not."""
@@ -70,24 +70,27 @@ class Writer:
             time.sleep(0.001)
         return True
 
+    def _begin(self) -> None:
+        """A thread for what is there, unless one is at it (or hangs). The lock is held."""
+        if not self._busy:
+            self._busy = True
+            threading.Thread(target=self._run, name="journal", daemon=True).start()
+
     def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            while self._take():
-                if not self._write():
-                    self._wake.wait(RETRY_SECONDS)
-                    self._wake.clear()
-            if self._path is not None:
-                self.watched = self._is_watched(self._path.parent)
+        while self._take():
+            if not self._write():
+                time.sleep(RETRY_SECONDS)
+        if self._path is not None:
+            self.watched = self._is_watched(self._path.parent)
 
     def _take(self) -> bool:
-        """Move the waiting lines behind what is in flight, if that is all gone."""
+        """Move the waiting lines behind what is in flight, if that is all gone. False: done."""
         with self._lock:
             if not self._in_flight and self._waiting:
                 self._in_flight = b"".join(self._waiting)
                 self._waiting.clear()
-            return bool(self._in_flight)
+            self._busy = bool(self._in_flight)
+            return self._busy
 
     def _write(self) -> bool:
         """One attempt. What a short write left over goes first the next time."""

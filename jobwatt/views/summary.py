@@ -74,13 +74,13 @@ def _group_line(group: Group) -> str:
 
 def _total_line(report: Report) -> str:
     coverage = report.account.coverage
-    covered = "" if coverage is None else f", {format_percent(100 * coverage)} of the time covered"
+    covered = "" if coverage is None else f", covers {format_percent(100 * coverage)}"
     if report.metered is None:
         if report.estimated is None:
             return "  total   unavailable: no meter could be read (jobwatt doctor says why)"
         return f"  total   {format_energy(report.estimated.joules):>8} estimated{covered}"
-    kind = "measured" if report.metered.kind != ATTRIBUTED else "measured and attributed"
-    apart = ", estimates apart" if report.estimated is not None else ""
+    kind = "measured" if report.metered.kind != ATTRIBUTED else "metered"
+    apart = " + estimates" if report.estimated is not None else ""
     joules = format_energy(report.metered.joules)
     return f"  total   {joules:>8} {kind} ({band(report.metered)}){apart}{covered}"
 

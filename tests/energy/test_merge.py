@@ -1,0 +1,83 @@
+"""Totals and rows of several steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jobwatt.energy.merge import merge_devices, sum_energies, total
+from jobwatt.model import ATTRIBUTED, ESTIMATED, MEASURED, UNAVAILABLE, DeviceEnergy, Energy
+from jobwatt.sources.base import GPU, NODE, PACKAGE
+
+GPU0 = DeviceEnergy(
+    "n1", GPU, "GPU-0", "A100", "nvml", "counter", Energy(1000.0, MEASURED, 900.0, 1100.0),
+    coverage=1.0, covered_seconds=10.0, utilization_mean_percent=50.0, event_reasons=1,
+    idle_seconds=2.0, idle_energy_joules=100.0, power_peak_watts=120.0, memory_peak_bytes=7,
+)  # fmt: skip
+CPU = DeviceEnergy(
+    "n1", PACKAGE, "package-0", "package-0", "powercap", "counter",
+    Energy(500.0, ATTRIBUTED, 300.0, 800.0),
+)  # fmt: skip
+GUESS = replace(CPU, device_id="cpus", energy=Energy(70.0, ESTIMATED, 35.0, 105.0))
+METER = replace(CPU, device_kind=NODE, device_id="node", energy=Energy(9000.0, MEASURED, 1.0, 2.0))
+BLANK = replace(GPU0, device_id="GPU-1", energy=Energy(None, UNAVAILABLE), coverage=0.0,
+                covered_seconds=0.0)  # fmt: skip
+
+
+def test_the_total_is_without_the_node_meter_and_without_estimates() -> None:
+    assert total([GPU0, CPU, GUESS, METER, BLANK]) == Energy(1500.0, ATTRIBUTED, 1200.0, 1900.0)
+    assert total([GPU0, METER]) == Energy(1000.0, MEASURED, 900.0, 1100.0)
+    assert total([GPU0, GUESS], (ESTIMATED,)) == GUESS.energy
+    assert total([METER, BLANK]) is None
+    assert total([]) is None
+
+
+def test_unknown_parts_are_left_out() -> None:
+    assert sum_energies([Energy(None, UNAVAILABLE)]) is None
+    assert sum_energies([Energy(None, UNAVAILABLE), Energy(3.0, MEASURED, 2.0, 4.0)]) == Energy(
+        3.0, MEASURED, 2.0, 4.0
+    )
+
+
+def test_two_steps_of_one_device_are_one_row() -> None:
+    later = replace(
+        GPU0, energy=Energy(4000.0, MEASURED, 3600.0, 4400.0), coverage=0.5, covered_seconds=30.0,
+        utilization_mean_percent=90.0, event_reasons=4, idle_seconds=None, power_peak_watts=300.0,
+        memory_peak_bytes=None,
+    )  # fmt: skip
+    (row,) = merge_devices([GPU0, later])
+    assert row.energy == Energy(5000.0, MEASURED, 4500.0, 5500.0)
+    assert row.covered_seconds == 40.0
+    assert row.coverage == pytest.approx(40.0 / 70.0)
+    assert row.power_mean_watts == pytest.approx(125.0)
+    assert row.utilization_mean_percent == pytest.approx(80.0)
+    assert (row.power_peak_watts, row.memory_peak_bytes, row.event_reasons) == (300.0, 7, 5)
+    assert (row.idle_seconds, row.idle_energy_joules) == (2.0, 200.0)
+
+
+def test_the_less_trusted_kind_wins() -> None:
+    (row,) = merge_devices([CPU, replace(CPU, energy=GUESS.energy, rule="b")])
+    assert row.energy.kind == ESTIMATED
+    assert row.energy.joules == 570.0
+
+
+def test_one_name_on_two_nodes_is_two_devices() -> None:
+    assert merge_devices([CPU, replace(CPU, node="n2")]) == [CPU, replace(CPU, node="n2")]
+
+
+def test_rules_are_said_once() -> None:
+    rows = [replace(CPU, rule=rule) for rule in ("a", "b", "a", "")]
+    assert merge_devices(rows)[0].rule == "a; b"
+
+
+def test_three_parts_with_throttling() -> None:
+    rows = [replace(GPU0, event_reasons=mask) for mask in (1, 2, 4)]
+    assert merge_devices(rows)[0].event_reasons == 7
+
+
+def test_a_step_that_covered_nothing_lowers_the_coverage_no_further_than_it_is_known() -> None:
+    (row,) = merge_devices([GPU0, replace(GPU0, energy=Energy(None, UNAVAILABLE), coverage=None,
+                                          covered_seconds=0.0)])  # fmt: skip
+    assert row.coverage == 1.0
+    assert row.energy == GPU0.energy
