@@ -12,8 +12,9 @@ from jobwatt.sources.base import GPU, OK, Device, Probe, Reading, Source
 from jobwatt.sources.ladder import CPU_LADDER, NODE_SOURCES
 from jobwatt.sources.nvml import Nvml
 
-STUCK_AFTER_SECONDS = 0.5
-"""A counter of a device that draws power moves within this time (NVML refreshes every 100 ms)."""
+STUCK_AFTER_SECONDS = 0.4
+"""A counter of a device that draws power moves within this time (NVML refreshes every 100 ms).
+Below the shortest usual tick, so that one tick's delay does not decide."""
 
 
 class Wish(NamedTuple):
@@ -35,6 +36,7 @@ class DeviceTrack:
         self.device = device
         self.span = DeviceSpan()
         self._meter = Meter()
+        self._moved_seconds = 0.0
         self._trouble = ""
 
     def tick(self, time_seconds: float, reading: Reading) -> str:
@@ -42,12 +44,10 @@ class DeviceTrack:
         before = self._meter
         counter = reading.energy_joules
         elapsed = time_seconds - (before.time_seconds or time_seconds)
-        stuck = (
-            counter is not None
-            and counter == before.counter_joules
-            and elapsed >= STUCK_AFTER_SECONDS
-            and reading.power_watts != 0
-        )
+        if counter is None or counter != before.counter_joules:
+            self._moved_seconds = time_seconds
+        still_seconds = time_seconds - self._moved_seconds
+        stuck = still_seconds >= STUCK_AFTER_SECONDS and reading.power_watts != 0
         if stuck:
             self._meter, step = self._without_counter(before, time_seconds, reading)
         else:

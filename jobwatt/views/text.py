@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +23,9 @@ from jobwatt.sources.base import GPU
 from jobwatt.views.clean import clean
 from jobwatt.views.report import Report
 from jobwatt.views.summary import band, summary_lines
+
+WIDE_COLUMNS = 120
+"""From this width on the device table has all its columns."""
 
 THROTTLE_REASONS = {
     0x0000000000000004: "power cap",
@@ -43,7 +47,7 @@ def print_report(report: Report, environ: Mapping[str, str]) -> None:
     )
     for line in summary_lines(report)[:-1]:
         console.print(Text(line), soft_wrap=True)
-    console.print(_devices(report))
+    console.print(_devices(report, console.width))
     console.print(_nodes(report))
     for label, lines in (
         ("How shares were cut", _rules(report)),
@@ -57,36 +61,52 @@ def print_report(report: Report, environ: Mapping[str, str]) -> None:
                 console.print(Text("  " + clean(line, 400)))
 
 
-def _devices(report: Report) -> Table:
+@dataclass(frozen=True)
+class _Column:
+    """One column of the device table; `wide` ones go first where the terminal is narrow."""
+
+    title: str
+    cell: Callable[[DeviceEnergy], str]
+    wide: bool = False
+
+
+_COLUMNS = (
+    _Column("energy", lambda d: format_energy(d.energy.joules, "-")),
+    _Column("band", lambda d: band(d.energy) if d.energy.joules is not None else "-", wide=True),
+    _Column("mean", lambda d: format_power(d.power_mean_watts, "-")),
+    _Column("peak", lambda d: format_power(d.power_peak_watts, "-"), wide=True),
+    _Column("use", lambda d: format_percent(d.utilization_mean_percent, "-")),
+    _Column("idle", lambda d: format_duration(d.idle_seconds, "-"), wide=True),
+    _Column("idle energy", lambda d: format_energy(d.idle_energy_joules, "-")),
+    _Column("covers", lambda d: "-" if d.coverage is None else format_percent(100 * d.coverage)),
+)
+
+
+def _devices(report: Report, width: int) -> Table:
     table = Table(box=None, pad_edge=False, title="\nDevices", title_justify="left")
     table.title_style = "bold"
-    for name in ("node", "device"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True)
-    for name in ("energy", "band", "mean", "peak", "use", "idle", "idle energy", "cover"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("kind", overflow="fold")
+    columns = [column for column in _COLUMNS if width >= WIDE_COLUMNS or not column.wide]
+    table.add_column("node", overflow="ellipsis", no_wrap=True)
+    table.add_column("device", overflow="ellipsis", no_wrap=True)
+    for column in columns:
+        table.add_column(column.title, justify="right", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    if width >= WIDE_COLUMNS:
+        table.add_column("source", no_wrap=True)
     for device in report.account.devices:
-        energy = device.energy
-        known = energy.joules is not None
-        table.add_row(
-            clean(device.node, 20),
-            clean(_device_name(device), 24),
-            format_energy(energy.joules, "-"),
-            band(energy) if known else "-",
-            format_power(device.power_mean_watts, "-"),
-            format_power(device.power_peak_watts, "-"),
-            format_percent(device.utilization_mean_percent, "-"),
-            format_duration(device.idle_seconds, "-"),
-            format_energy(device.idle_energy_joules, "-"),
-            "-" if device.coverage is None else format_percent(100 * device.coverage),
-            f"{energy.kind}, {device.source}",
-        )
+        row = [clean(device.node, 20), clean(_device_name(device, width), 60)]
+        row += [column.cell(device) for column in columns]
+        row.append(device.energy.kind)
+        table.add_row(*row, *([device.source] if width >= WIDE_COLUMNS else []))
     return table
 
 
-def _device_name(device: DeviceEnergy) -> str:
-    name = device.name.removeprefix("NVIDIA ")
-    return f"{name} {device.device_id[:12]}" if device.device_kind == GPU else name
+def _device_name(device: DeviceEnergy, width: int = WIDE_COLUMNS) -> str:
+    """`A100-SXM4-40GB GPU-247f1c33`; the id alone where the terminal is narrow."""
+    if device.device_kind != GPU:
+        return device.name
+    short = device.device_id[:12]
+    return f"{device.name.removeprefix('NVIDIA ')} {short}" if width >= WIDE_COLUMNS else short
 
 
 def _nodes(report: Report) -> Table:
