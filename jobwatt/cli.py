@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -13,12 +14,16 @@ from jobwatt.errors import JobwattError, UsageError
 
 app = typer.Typer(
     help="What a Slurm job used and wasted, in joules.",
+    epilog="To measure a step, write srun-green in place of srun.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+# Click's base of all errors in a command line; some versions of typer carry their own Click.
+_CommandLineError: Any = typer.BadParameter.__mro__[2]
 
 
 def _version(wanted: bool) -> None:
@@ -42,7 +47,9 @@ def show(
         str, typer.Argument(metavar="[JOB[.STEP]]", help="Default: the last step measured.")
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    cluster: Annotated[str, typer.Option(help="Where job ids of several clusters meet.")] = "",
+    cluster: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose job, where clusters share job ids.")
+    ] = "",
 ) -> None:
     """What a job or step used, device by device."""
     from jobwatt.commands.show import show as body
@@ -53,11 +60,22 @@ def show(
 @app.command()
 def doctor(
     load_seconds: Annotated[
-        float, typer.Option("--load-seconds", min=0.0, max=60.0, help="Length of the test load.")
+        float,
+        typer.Option(
+            "--load-seconds",
+            metavar="SECONDS",
+            min=0.0,
+            max=60.0,
+            help="Length of the test load; below 0.5 the meters are not watched.",
+        ),
     ] = 2.0,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Every power source of this machine: its state, what it covers, how to open a better one."""
+    """The power sources of this machine.
+
+    The state of each, what it covers, why a better one is not used and how to open it;
+    then what else measuring needs: the journal directory, srun, cgroups, settings.
+    """
     from jobwatt.commands.doctor import doctor as body
 
     body(load_seconds, json, os.environ)
@@ -73,33 +91,57 @@ def config() -> None:
 
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    help="Measure one command on this machine: jobwatt run -- COMMAND [ARGUMENT]...",
+    options_metavar="-- COMMAND [ARGUMENT]...",
+    short_help="Measure one command on this machine.",
+    help="Measure one command on this machine, in a Slurm job or without Slurm. "
+    "What it prints and its exit code stay its own; the summary goes to stderr.",
 )
 def run(context: typer.Context) -> None:
     """Only for the help: `main` takes `run` before typer sees a command's own options."""
     raise UsageError("no command to run", "write: jobwatt run -- COMMAND")
 
 
+def _usage_line(error: Any) -> str:
+    """One line on what is wrong with the command line; the help where there is no command."""
+    message = str(error.format_message())
+    if "\n" in message:
+        return f"{message}\n"
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "jobwatt"
+    message = message.rstrip(".")
+    return f"jobwatt: {message}{'' if message.endswith('?') else ';'} see: {path} --help\n"
+
+
 def main() -> NoReturn:
     """Entry point of the `jobwatt` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without a letter shows `?`
+            stream.reconfigure(errors="replace")
     try:
         arguments = sys.argv[1:]
         if arguments[:1] == ["run"] and arguments[1:2] not in (["--help"], ["-h"], []):
             from jobwatt.commands.run import run as body
 
             command = arguments[2:] if arguments[1] == "--" else arguments[1:]
+            if arguments[1] != "--" and arguments[1].startswith("-"):
+                raise UsageError(
+                    f"run has no option {arguments[1]}", "write: jobwatt run -- COMMAND"
+                )
             if not command:
                 raise UsageError("no command to run", "write: jobwatt run -- COMMAND")
             sys.exit(body(command, os.environ))
-        app()
+        sys.exit(app(prog_name="jobwatt", standalone_mode=False))
     except JobwattError as error:
-        sys.stderr.write(f"jobwatt: {error}\n")
+        sys.stderr.write(f"jobwatt: {error.line()}\n")
         sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except _CommandLineError as error:
+        sys.stderr.write(_usage_line(error))
+        sys.exit(2)
     except BrokenPipeError:
         # `jobwatt show | head` is no error; nothing is left to write to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    sys.exit(0)
 
 
 if __name__ == "__main__":

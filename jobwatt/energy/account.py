@@ -15,7 +15,7 @@ from jobwatt.energy.devices import MEBIBYTE, gpu_energy, other_energy
 from jobwatt.energy.integrate import Interval, Weights
 from jobwatt.energy.merge import merge_devices
 from jobwatt.journal.format import EVENTS
-from jobwatt.journal.reader import Journal
+from jobwatt.journal.reader import MAX_VALUE, Journal
 from jobwatt.model import Account, DeviceEnergy, NodeUse
 from jobwatt.sources.base import ABSENT, NODE
 
@@ -198,7 +198,7 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    return float(value) if isinstance(value, (int, float)) and abs(value) < MAX_VALUE else 0.0
 
 
 def _whole_number(value: object) -> int:

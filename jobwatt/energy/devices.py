@@ -19,7 +19,7 @@ from jobwatt.energy.attribute import (
     total_share,
 )
 from jobwatt.energy.integrate import Column, Weights
-from jobwatt.journal.reader import Journal
+from jobwatt.journal.reader import MAX_VALUE, Journal
 from jobwatt.model import (
     ATTRIBUTED,
     ESTIMATED,
@@ -108,7 +108,7 @@ def other_energy(journal: Journal, index: int, duration: float, weights: Weights
 
 def _share(journal: Journal, energies: Column, weights: Weights) -> tuple[Share | None, str]:
     head = journal.head
-    cores = core_fraction(_integer(head.get("cpus_allocated")), _integer(head["cpus_total"]) or 0)
+    cores = core_fraction(_integer(head.get("cpus_allocated")), _integer(head.get("cpus_total")) or 0)
     step, node = journal.step_columns["cpu_seconds"], journal.node_columns
     shares: list[Share] = []
     rows = zip(
@@ -164,4 +164,4 @@ def _banded(joules: float | None, kind: str, error: float) -> Energy:
 
 
 def _integer(value: object) -> int | None:
-    return int(value) if isinstance(value, (int, float)) else None
+    return int(value) if isinstance(value, (int, float)) and abs(value) < MAX_VALUE else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -58,7 +57,7 @@ class Journal:
 
 def read_journal(path: Path) -> Journal:
     """Read one file. UnreadableError: not a journal of ours, or of a later version."""
-    text, modified = _read_bytes(path)
+    text, modified = read_regular_file(path)
     lines = text.split(b"\n")
     head = _loads(lines[0])
     if not isinstance(head, dict) or "jobwatt" not in head:
@@ -81,7 +80,8 @@ def read_journal(path: Path) -> Journal:
         if not isinstance(data, dict):
             bad += 1
         elif "d" in data:
-            if _fits(data, len(gpus), len(others)):
+            flags = b"true" in line or b"false" in line
+            if _fits(data, len(gpus), len(others)) and not (flags and _has_flag(data)):
                 spans.append(data)
             else:
                 bad += 1
@@ -115,16 +115,20 @@ def read_journal(path: Path) -> Journal:
     )
 
 
-def _read_bytes(path: Path) -> tuple[bytes, float]:
-    """The file's bytes and age. Never blocks on a FIFO, never reads what is no plain file."""
+def read_regular_file(path: Path) -> tuple[bytes, float]:
+    """The file's bytes and time of change. Never blocks on a FIFO, never follows a link.
+
+    UnreadableError: not a regular file, or not ours to read.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         raise UnreadableError(f"{path.name}: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+        os.close(descriptor)
+        raise UnreadableError(f"{path.name}: not a journal file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
-            raise UnreadableError(f"{path.name}: not a journal file")
         try:
             return file.read(MAX_FILE_BYTES), status.st_mtime
         except OSError as error:
@@ -147,13 +151,23 @@ def _devices(head: Mapping[str, Any]) -> list[Device]:
     devices = []
     rows = head.get("devices")
     for row in rows[:MAX_DEVICES] if isinstance(rows, list) else []:
-        known = {key: value for key, value in row.items() if key in Device._fields}
         try:
+            known = {key: value for key, value in row.items() if key in Device._fields}
             device = Device(**known)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise UnreadableError(f"the head's device list is damaged: {error}") from error
+        if not _is_sound(device):
+            raise UnreadableError(f"the head's device list is damaged: {str(row):.80}")
         devices.append(device)
     return devices
+
+
+def _is_sound(device: Device) -> bool:
+    """Whether all that the figures rest on has its type and is within its bounds."""
+    fractions = (device.share, device.error_fraction)
+    return all(isinstance(text, str) for text in device[:5]) and all(
+        type(value) in (int, float) and 0 <= value <= 1 for value in fractions
+    )
 
 
 def _fits(span: Mapping[str, Any], gpus: int, others: int) -> bool:
@@ -184,9 +198,14 @@ def _all_numbers(spans: Sequence[Mapping[str, Any]]) -> bool:
     except TypeError:
         return False
     cells.discard(None)
-    return all(type(cell) in (int, float) for cell in cells) and all(
-        math.isfinite(cell) and 0 <= cell < MAX_VALUE for cell in cells
-    )
+    return all(type(cell) in (int, float) and 0 <= cell < MAX_VALUE for cell in cells)
+
+
+def _has_flag(span: Mapping[str, Any]) -> bool:
+    """Whether a truth value stands for a number; a set takes `true` for 1."""
+    rows = (*span["g"], *span["p"], span["s"], span["n"], span["m"])
+    cells = [span["t"], span["d"], span["w"], *(cell for row in rows for cell in row)]
+    return any(isinstance(cell, bool) for cell in cells)
 
 
 def _columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> Mapping[str, Column]:

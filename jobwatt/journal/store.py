@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jobwatt.energy.account import account_job, account_step
 from jobwatt.errors import NotFoundError, UnreadableError
-from jobwatt.journal.reader import Journal, read_journal
+from jobwatt.journal.reader import MAX_VALUE, Journal, read_journal, read_regular_file
 from jobwatt.model import Account
 from jobwatt.paths import (
     END_SUFFIX,
@@ -169,10 +169,10 @@ def _end_wall_seconds(path: Path | None) -> float | None:
     if path is None:
         return None
     try:
-        value = json.loads(path.read_bytes()[:4096])["wall_seconds"]
-    except (OSError, ValueError, KeyError, TypeError):
+        value = json.loads(read_regular_file(path)[0][:4096])["wall_seconds"]
+    except (UnreadableError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return float(value) if isinstance(value, (int, float)) else None
+    return float(value) if isinstance(value, (int, float)) and abs(value) < MAX_VALUE else None
 
 
 def _with_problems(account: Account, problems: Sequence[str]) -> Account:

@@ -54,7 +54,7 @@ class Tasks:
         # now: nothing is left to look up at the end, when microseconds count.
         if siblings and fields and int(fields[1]) > 1:
             for other in children(int(fields[1])):
-                if other != pid and _is_ours(other):
+                if other not in (pid, os.getpid()) and _is_ours(other):
                     self._add(other)
 
     def wait(self, seconds: float) -> str:

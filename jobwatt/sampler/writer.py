@@ -74,7 +74,10 @@ class Writer:
         """A thread for what is there, unless one is at it (or hangs). The lock is held."""
         if not self._busy:
             self._busy = True
-            threading.Thread(target=self._run, name="journal", daemon=True).start()
+            try:
+                threading.Thread(target=self._run, name="journal", daemon=True).start()
+            except RuntimeError:  # the user's limit of processes: the next line tries again
+                self._busy = False
 
     def _run(self) -> None:
         while self._take():
@@ -122,7 +125,7 @@ def _create(place: Place) -> Path:
     """A new file of our own; a name that is taken (a requeue) gets a number."""
     path = place.path
     path.parent.mkdir(parents=True, exist_ok=True)  # private: the sampler's umask is 077
-    if place.must_own and os.stat(place.root).st_uid != os.getuid():
+    if place.must_own and os.lstat(place.root).st_uid != os.getuid():
         raise PermissionError(place.root)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     for number in range(1000):

@@ -9,6 +9,7 @@ time only (A100, H100: 25 ms of each 100 ms, Yang et al., arXiv 2312.02741).
 from __future__ import annotations
 
 import ctypes
+import struct
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -35,9 +36,67 @@ _COMPUTE_SLICES = 7
 """Compute slices of a GPU whose full-size profile cannot be read (A100, H100 and later: 7)."""
 
 
+class _Answers(ctypes.Structure):
+    """Where NVML writes what it says of one GPU: allocated once, so that a tick only calls."""
+
+    _fields_ = (
+        ("energy_millijoules", ctypes.c_ulonglong),
+        ("event_reasons", ctypes.c_ulonglong),
+        ("memory", ctypes.c_ulonglong * 3),  # nvmlMemory_t: total, free, used
+        ("power_milliwatts", ctypes.c_uint),
+        ("utilization", ctypes.c_uint * 2),  # nvmlUtilization_t: gpu, memory
+        ("sm_clock_mhz", ctypes.c_uint),
+        ("temperature_celsius", ctypes.c_uint),
+        ("processes", ctypes.c_uint),
+    )
+
+
+_LAYOUT = struct.Struct("@5Q6I")
+"""All of `_Answers` in one step."""
+
+
+class _Call(NamedTuple):
+    """One NVML function: `name(gpu, *before, &answer, *after)`."""
+
+    fields: tuple[str, ...]
+    """What it gives of `Reading`."""
+    name: str
+    answer: str
+    """Field of `_Answers` that it writes."""
+    before: tuple[int, ...] = ()
+    after: tuple[None, ...] = ()
+
+
+_CALLS = (
+    _Call(("energy_joules",), "nvmlDeviceGetTotalEnergyConsumption", "energy_millijoules"),
+    _Call(("power_watts",), "nvmlDeviceGetPowerUsage", "power_milliwatts"),
+    _Call(
+        ("utilization_percent", "memory_utilization_percent"),
+        "nvmlDeviceGetUtilizationRates",
+        "utilization",
+    ),
+    _Call(("memory_used_bytes",), "nvmlDeviceGetMemoryInfo", "memory"),
+    _Call(("sm_clock_mhz",), "nvmlDeviceGetClockInfo", "sm_clock_mhz", (1,)),  # NVML_CLOCK_SM
+    # NVML_TEMPERATURE_GPU
+    _Call(("temperature_celsius",), "nvmlDeviceGetTemperature", "temperature_celsius", (0,)),
+    _Call(("event_reasons",), "nvmlDeviceGetCurrentClocksThrottleReasons", "event_reasons"),
+    # Without room for a list it counts. Drivers before R510 have version 2 alone.
+    _Call(
+        ("processes",), "nvmlDeviceGetComputeRunningProcesses_v3", "processes", after=(None,)
+    ),
+    _Call(
+        ("processes",), "nvmlDeviceGetComputeRunningProcesses_v2", "processes", after=(None,)
+    ),
+)
+_ENERGY_FIELDS = ("energy_joules", "power_watts")
+
+
 class _Gpu(NamedTuple):
-    handle: Any
-    calls: Sequence[tuple[str, Callable[[Any], Any]]]
+    answers: _Answers
+    calls: Sequence[tuple[Callable[..., int], tuple[Any, ...], tuple[str, ...]]]
+    """Functions, their arguments, and the fields of `Reading` that each gives."""
+    unsupported: tuple[str, ...]
+    """Fields of `Reading` that no call gives."""
 
 
 class Nvml:
@@ -53,6 +112,8 @@ class Nvml:
         self._whole_node = whole_node
         self._nvml: Any = None
         self._gpus: list[_Gpu] = []
+        self._good: tuple[int, ...] = ()
+        """Codes of a call that answered; a count of processes answers by the second."""
         self.choice = Choice((), "")
 
     def probe(self) -> Probe:
@@ -69,6 +130,7 @@ class Nvml:
             return Probe(self.name, ABSENT, detail=f"libnvidia-ml.so.1: {error}")
         except nvml.NVMLError as error:
             return self._refused(error)
+        self._good = (nvml.NVML_SUCCESS, nvml.NVML_ERROR_INSUFFICIENT_SIZE)
         handles: dict[str, Any] = {}
         parents: dict[str, str] = {}
         described = [self._describe(handle, handles, parents) for handle in visible]
@@ -140,28 +202,45 @@ class Nvml:
         nvml = self._nvml
         parent = parents.get(uuid)
         handle = handles[parent or uuid]
-        calls = [(field, call) for field, call in _calls(nvml) if _answers(nvml, call, handle)]
-        fields = {field for field, _ in calls}
+        gpu = self._prepared(handle, Reading._fields if parent is None else _ENERGY_FIELDS)
         name = str(self._try(nvml.nvmlDeviceGetName, handle) or "NVIDIA GPU")
         limit_milliwatts = self._try(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
         share = 1.0
         if parent:
             share = self._mig_share(handles[uuid], handle)
             name = f"{name} MIG {share:.0%}"
-            # Utilisation, memory and processes of the whole GPU say nothing of one instance.
-            calls = [item for item in calls if item[0] in ("energy_joules", "power_watts")]
-        self._gpus.append(_Gpu(handle, calls))
+        self._gpus.append(gpu)
         return Device(
             GPU,
             uuid,
             name,
             self.name,
-            COUNTER if "energy_joules" in fields else POLLED,
+            POLLED if "energy_joules" in gpu.unsupported else COUNTER,
             max_power_watts=limit_milliwatts / 1000 * 1.5 if limit_milliwatts else None,
             error_fraction=0.10 if any(chip in name for chip in PART_TIME_SENSORS) else 0.05,
             share=share,
             parent=parent,
         )
+
+    def _prepared(self, handle: Any, wanted: Sequence[str]) -> _Gpu:
+        """The calls that this device supports. A lost GPU supports them and fails for now."""
+        # pynvml has loaded it: found again by its name.
+        library = ctypes.CDLL("libnvidia-ml.so.1")
+        nvml, answers, calls, given = self._nvml, _Answers(), [], set[str]()
+        for call in _CALLS:
+            function = getattr(library, call.name, None)
+            if function is None or not given.isdisjoint(call.fields) or call.fields[0] not in wanted:
+                continue
+            pointer = ctypes.byref(answers, getattr(_Answers, call.answer).offset)
+            arguments = (handle, *call.before, pointer, *call.after)
+            answers.processes = 0
+            if function(*arguments) not in (
+                nvml.NVML_ERROR_NOT_SUPPORTED,
+                nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+            ):
+                calls.append((function, arguments, call.fields))
+                given.update(call.fields)
+        return _Gpu(answers, calls, tuple(field for field in Reading._fields if field not in given))
 
     def _mig_share(self, instance: Any, parent: Any) -> float:
         """Part of the parent's multiprocessors (else compute slices) that the instance holds."""
@@ -179,50 +258,31 @@ class Nvml:
         return min(1.0, float(attributes.gpuInstanceSliceCount) / _COMPUTE_SLICES)
 
     def _read(self, gpu: _Gpu) -> Reading:
-        values: dict[str, Any] = {}
-        for field, call in gpu.calls:
-            try:
-                value = call(gpu.handle)
-            except self._nvml.NVMLError:
-                continue
-            if field == "utilization_percent":
-                values["memory_utilization_percent"] = value.memory
-                value = value.gpu
-            values[field] = value
-        return Reading(**values) if values else NO_READING
+        unknown = gpu.unsupported
+        gpu.answers.processes = 0  # room for none: see _CALLS
+        for function, arguments, fields in gpu.calls:
+            if function(*arguments) not in self._good:
+                unknown += fields
+        energy, reasons, _, _, memory, power, *counts = _LAYOUT.unpack_from(gpu.answers)
+        busy, memory_busy, clock, temperature, processes = counts
+        reading = Reading(
+            energy / 1000,
+            power / 1000,
+            busy,
+            memory_busy,
+            memory,
+            clock,
+            temperature,
+            reasons,
+            processes,
+        )
+        return reading._replace(**dict.fromkeys(unknown)) if unknown else reading
 
     def _try(self, call: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return call(*arguments)
         except self._nvml.NVMLError:
             return None
-
-
-def _calls(nvml: Any) -> Sequence[tuple[str, Callable[[Any], Any]]]:
-    """`Reading` field -> the NVML call behind it, in SI units."""
-    clock, sensor = nvml.NVML_CLOCK_SM, nvml.NVML_TEMPERATURE_GPU
-    return (
-        ("energy_joules", lambda gpu: nvml.nvmlDeviceGetTotalEnergyConsumption(gpu) / 1000),
-        ("power_watts", lambda gpu: nvml.nvmlDeviceGetPowerUsage(gpu) / 1000),
-        ("utilization_percent", nvml.nvmlDeviceGetUtilizationRates),
-        ("memory_used_bytes", lambda gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).used),
-        ("sm_clock_mhz", lambda gpu: nvml.nvmlDeviceGetClockInfo(gpu, clock)),
-        ("temperature_celsius", lambda gpu: nvml.nvmlDeviceGetTemperature(gpu, sensor)),
-        ("event_reasons", nvml.nvmlDeviceGetCurrentClocksThrottleReasons),
-        ("processes", lambda gpu: len(nvml.nvmlDeviceGetComputeRunningProcesses(gpu))),
-    )
-
-
-def _answers(nvml: Any, call: Callable[[Any], Any], handle: Any) -> bool:
-    """Whether a device supports a call. A lost GPU supports it and fails for now."""
-    try:
-        call(handle)
-    except nvml.NVMLError as error:
-        return bool(
-            error.value
-            not in (nvml.NVML_ERROR_NOT_SUPPORTED, nvml.NVML_ERROR_FUNCTION_NOT_FOUND)
-        )
-    return True
 
 
 def _import_pynvml(library_path: str) -> Any:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +19,7 @@ from jobwatt.energy.units import (
 from jobwatt.model import DeviceEnergy
 from jobwatt.sources.base import GPU
 from jobwatt.views.clean import clean
+from jobwatt.views.console import stdout_console
 from jobwatt.views.report import Report
 from jobwatt.views.summary import band, summary_lines
 
@@ -40,11 +39,7 @@ THROTTLE_REASONS = {
 def print_report(report: Report, environ: Mapping[str, str]) -> None:
     """Print on stdout; no colour where NO_COLOR, TERM=dumb or a pipe says so."""
     dumb = environ.get("TERM") == "dumb"
-    console = Console(
-        highlight=False,
-        no_color=True if dumb else None,
-        width=None if sys.stdout.isatty() else 132,
-    )
+    console = stdout_console(environ)
     for line in summary_lines(report)[:-1]:
         console.print(Text(line), soft_wrap=True)
     console.print(_devices(report, console.width))

@@ -37,8 +37,7 @@ def head(devices: Sequence[Device] = (GPU0, CPU0), **changes: Any) -> dict[str, 
         "rejected": [],
         "problems": [],
         "details": {"SLURM_JOB_NAME": "train"},
-        **changes,
-    }
+    } | changes
 
 
 def gpu_row(joules: float | None = 300.0) -> list[float | None]:

@@ -1,0 +1,59 @@
+"""Journals as the format says, read without the code under test."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One sampler's file."""
+
+    path: Path
+    head: dict[str, Any]
+    spans: tuple[dict[str, Any], ...]
+    events: tuple[dict[str, Any], ...]
+
+    @property
+    def start_seconds(self) -> float:
+        """CLOCK_MONOTONIC of the first reading."""
+        return float(self.head["monotonic_seconds"])
+
+    @property
+    def end_seconds(self) -> float:
+        """CLOCK_MONOTONIC of the last reading."""
+        return self.start_seconds + float(self.spans[-1]["t"] if self.spans else 0.0)
+
+    @property
+    def covered_seconds(self) -> float:
+        """Sum of the spans."""
+        return sum(float(span["d"]) for span in self.spans)
+
+    @cached_property
+    def gpu_energies_joules(self) -> dict[str, float]:
+        """Energy of each GPU by UUID."""
+        ids = [device["id"] for device in self.head["devices"] if device["kind"] == "gpu"]
+        return {
+            uuid: sum(span["g"][index][0] for span in self.spans) for index, uuid in enumerate(ids)
+        }
+
+
+def read_journals(directory: Path) -> tuple[Journal, ...]:
+    """All journals below a JOBWATT_DIR, in the order of their names. A torn last line is left."""
+    found = []
+    for path in sorted(directory.glob("journal/*/*/*.jsonl")):
+        lines = []
+        for text in path.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                continue
+        head, *rest = lines
+        spans = tuple(line for line in rest if "d" in line)
+        events = tuple(line for line in rest if "event" in line)
+        found.append(Journal(path, head, spans, events))
+    return tuple(found)
