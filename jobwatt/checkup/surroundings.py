@@ -127,8 +127,7 @@ def check_srun_green(settings: Settings, environ: Mapping[str, str], srun: Check
 
 def _why_not_measured(path: str, environ: Mapping[str, str]) -> str:
     """Run srun-green with bash in srun's place, which tells the prolog that srun would run."""
-    told = {key: value for key, value in environ.items() if key != "BASH_ENV"}
-    told["SLURM_TASK_PROLOG"] = ""
+    told = {**environ, "SLURM_TASK_PROLOG": ""}
     try:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "srun").symlink_to("/bin/bash")
@@ -165,7 +164,7 @@ def check_cpu_time(proc_cgroup: str, base: Path, environ: Mapping[str, str]) -> 
     }
     where = f"cgroup v{version} {cgroup.path}"
     if not cgroup.counts_cpu:
-        text = f"cgroup v{version} counts none here: summed over the step's processes"
+        text = f"not counted by cgroup v{version} here: summed over the step's processes"
         return Check("CPU time", NOTE, text, facts)
     if in_step:
         return Check("CPU time", OK, f"{where}: the step's own", facts)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from jobwatt.checkup.findings import GPU_ROLE, SourceFinding, Use
-from jobwatt.sources.base import ABSENT, DENIED, ESTIMATE, GPU, OK, POLLED, STUCK, Device, Probe
+from jobwatt.sources.base import (
+    ABSENT,
+    COUNTER,
+    DENIED,
+    ESTIMATE,
+    GPU,
+    OK,
+    POLLED,
+    STUCK,
+    Device,
+    Probe,
+)
 
 _WORDS = {
     ABSENT: "not on this machine",
@@ -50,9 +61,9 @@ def use_of(role: str, findings: Sequence[SourceFinding]) -> Use:
     )
     if chosen is None:
         return Use(role, None, "unavailable", refused)
-    polled = any(one.device.method == POLLED for one in chosen.devices)
-    estimated = any(one.device.method == ESTIMATE for one in chosen.devices)
-    how = "a model" if estimated else "polled power" if polled else "energy counter"
+    methods = [one.device.method for one in chosen.devices]
+    estimated = ESTIMATE in methods
+    how = "a model" if estimated else _meters(methods.count(COUNTER), methods.count(POLLED))
     if chosen.state == STUCK:
         how = "STUCK: " + chosen.why.removeprefix("used").lstrip(": ")
     text = "; ".join(filter(None, (how, refused, *_troubles(chosen))))
@@ -68,3 +79,9 @@ def _troubles(chosen: SourceFinding) -> Iterator[str]:
             yield f"{name} is stuck: {instead}"
         if one.comparison and one.comparison.verdict == "disagrees":
             yield f"{name}: its two sensors disagree"
+
+
+def _meters(counters: int, polled: int) -> str:
+    if counters and polled:
+        return f"energy counter of {counters}, polled power of {polled}"
+    return "energy counter" if counters else "polled power"

@@ -60,10 +60,12 @@ def _account(
     for journal, end in zip(journals, finishes, strict=True):
         length = end - _start(journal)
         spans = _intervals(journal)
+        united = integrate.union(spans)
         for index, device in enumerate((*journal.gpus, *journal.others)):
             key = (str(journal.head.get("node", "")), device.id)
-            weights = _weights(spans, covered.get(key, []))
-            covered[key] = integrate.union([*covered.get(key, []), *spans])
+            before = covered.get(key, [])
+            weights = _weights(spans, before)
+            covered[key] = integrate.union([*before, *united]) if before else united
             if index < len(journal.gpus):
                 devices.append(gpu_energy(journal, index, length, weights))
             else:

@@ -60,11 +60,10 @@ def new_fractions(spans: Sequence[Interval], covered: Sequence[Interval]) -> lis
     for start, end in spans:
         while position < len(covered) and covered[position][1] <= start:
             position += 1
-        taken = 0.0
-        for low, high in covered[position:]:
-            if low >= end:
-                break
-            taken += min(high, end) - max(low, start)
+        taken, at = 0.0, position
+        while at < len(covered) and covered[at][0] < end:
+            taken += min(covered[at][1], end) - max(covered[at][0], start)
+            at += 1
         fractions.append(max(0.0, 1.0 - taken / (end - start)) if end > start else 1.0)
     return fractions
 

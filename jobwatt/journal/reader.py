@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import stat
@@ -26,6 +27,7 @@ MAX_DEVICES = 512
 MAX_VALUE = 1e15
 
 Column = tuple[float | None, ...]
+_TIMES = ("time_seconds", "length_seconds", "wall_seconds")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,16 @@ class Journal:
 def read_journal(path: Path) -> Journal:
     """Read one file. UnreadableError: not a journal of ours, or of a later version."""
     text, modified = read_regular_file(path)
+    collecting = gc.isenabled()
+    gc.disable()  # a million cells are made here and none is garbage: half of the time
+    try:
+        return _parse(path, text, modified)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _parse(path: Path, text: bytes, modified: float) -> Journal:
     lines = text.split(b"\n")
     head = _loads(lines[0])
     if not isinstance(head, dict) or "jobwatt" not in head:
@@ -80,8 +92,7 @@ def read_journal(path: Path) -> Journal:
         if not isinstance(data, dict):
             bad += 1
         elif "d" in data:
-            flags = b"true" in line or b"false" in line
-            if _fits(data, len(gpus), len(others)) and not (flags and _has_flag(data)):
+            if _fits(data, len(gpus), len(others)):
                 spans.append(data)
             else:
                 bad += 1
@@ -91,27 +102,32 @@ def read_journal(path: Path) -> Journal:
             end = str(data["end"])[:40]
         else:
             bad += 1
-    if not _all_numbers(spans):
-        good = [span for span in spans if _all_numbers([span])]
+    rows = _rows(spans, len(gpus), len(others))
+    if rows is None:
+        good = [span for span in spans if _rows([span], len(gpus), len(others)) is not None]
         bad += len(spans) - len(good)
-        spans = good
+        rows = _rows(good, len(gpus), len(others)) or []
+    names = [_TIMES, *[GPU_COLUMNS] * len(gpus), *[POWER_COLUMNS] * len(others)]
+    names += [STEP_COLUMNS, NODE_COLUMNS, SELF_COLUMNS]
+    columns = [dict(zip(keys, part, strict=True)) for keys, part in zip(names, rows, strict=True)]
+    times, step, node, own = columns[0], *columns[-3:]
     return Journal(
         path,
         head,
         gpus,
         others,
-        tuple(span["t"] for span in spans),
-        tuple(span["d"] for span in spans),
-        tuple(span["w"] for span in spans),
-        tuple(_columns([s["g"][i] for s in spans], GPU_COLUMNS) for i in range(len(gpus))),
-        tuple(_columns([s["p"][i] for s in spans], POWER_COLUMNS) for i in range(len(others))),
-        _columns([span["s"] for span in spans], STEP_COLUMNS),
-        _columns([span["n"] for span in spans], NODE_COLUMNS),
-        _columns([span["m"] for span in spans], SELF_COLUMNS),
-        tuple(events),
-        end,
-        bad,
-        modified,
+        times["time_seconds"],
+        times["length_seconds"],
+        times["wall_seconds"],
+        gpu_columns=tuple(columns[1 : 1 + len(gpus)]),
+        other_columns=tuple(columns[1 + len(gpus) : -3]),
+        step_columns=step,
+        node_columns=node,
+        self_columns=own,
+        events=tuple(events),
+        end=end,
+        bad_lines=bad,
+        modified_wall_seconds=modified,
     )
 
 
@@ -137,13 +153,16 @@ def read_regular_file(path: Path) -> tuple[bytes, float]:
 
 def _loads(line: bytes) -> Any:
     try:
-        return json.loads(line, parse_constant=_refuse)
+        return _DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         return None
 
 
 def _refuse(name: str) -> float:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _devices(head: Mapping[str, Any]) -> list[Device]:
@@ -188,26 +207,32 @@ def _fits(span: Mapping[str, Any], gpus: int, others: int) -> bool:
         return False
 
 
-def _all_numbers(spans: Sequence[Mapping[str, Any]]) -> bool:
-    """Every cell a plausible number or null; by sets, since a day has a million cells."""
-    cells: set[Any] = set()
+def _rows(
+    spans: Sequence[Mapping[str, Any]], gpus: int, others: int
+) -> list[list[Column]] | None:
+    """Columns, in groups: times, each GPU, each other device, step, node, sampler.
+
+    None if a cell is neither a plausible number nor null. By columns, since a day has a million
+    cells; by type, since `true` is 1 to a comparison.
+    """
+    if not spans:
+        lengths = [3, *[len(GPU_COLUMNS)] * gpus, *[len(POWER_COLUMNS)] * others]
+        lengths += [len(STEP_COLUMNS), len(NODE_COLUMNS), len(SELF_COLUMNS)]
+        return [[()] * length for length in lengths]
     try:
-        for span in spans:
-            for row in (*span["g"], *span["p"], span["s"], span["n"], span["m"]):
-                cells.update(row)
-    except TypeError:
+        groups = [[(span["t"], span["d"], span["w"]) for span in spans]]
+        groups += [[span["g"][index] for span in spans] for index in range(gpus)]
+        groups += [[span["p"][index] for span in spans] for index in range(others)]
+        groups += [[span[name] for span in spans] for name in ("s", "n", "m")]
+    except (KeyError, TypeError):
+        return None
+    rows: list[list[Column]] = [list(zip(*group, strict=True)) for group in groups]
+    return rows if all(_are_numbers(column) for row in rows for column in row) else None
+
+
+def _are_numbers(column: Column) -> bool:
+    types = set(map(type, column))
+    if not types <= {int, float, type(None)}:
         return False
-    cells.discard(None)
-    return all(type(cell) in (int, float) and 0 <= cell < MAX_VALUE for cell in cells)
-
-
-def _has_flag(span: Mapping[str, Any]) -> bool:
-    """Whether a truth value stands for a number; a set takes `true` for 1."""
-    rows = (*span["g"], *span["p"], span["s"], span["n"], span["m"])
-    cells = [span["t"], span["d"], span["w"], *(cell for row in rows for cell in row)]
-    return any(isinstance(cell, bool) for cell in cells)
-
-
-def _columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> Mapping[str, Column]:
-    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    return dict(zip(names, columns, strict=True))
+    known = [value for value in column if value is not None] if type(None) in types else column
+    return not known or (min(known) >= 0 and max(known) < MAX_VALUE)  # type: ignore[type-var,operator]

@@ -176,7 +176,7 @@ def read_text(path: Path | str) -> str | None:
 
 
 def _integer(text: str | None) -> int | None:
-    return int(text) if text and text.strip().isdigit() else None
+    return int(text) if text and text.strip().isdecimal() else None
 
 
 def _field(text: str | None, name: str) -> int | None:

@@ -55,7 +55,7 @@ class StepIdentity(NamedTuple):
 def step_identity(environ: Mapping[str, str], host: str) -> StepIdentity | None:
     """The step that this environment belongs to; None outside a Slurm job."""
     job = environ.get("SLURM_JOB_ID", "")
-    if not job.isdigit():
+    if not job.isdecimal():
         return None
     node_index = _integer(environ.get("SLURM_NODEID")) or 0
     return StepIdentity(
@@ -99,7 +99,7 @@ def expand_counts(text: str) -> list[int]:
     for part in text.split(",") if text else []:
         number, _, times = part.partition("(x")
         repeat = times.rstrip(")") or "1"
-        if not number.isdigit() or not repeat.isdigit() or int(repeat) > 100_000:
+        if not number.isdecimal() or not repeat.isdecimal() or int(repeat) > 100_000:
             return []
         counts.extend([int(number)] * int(repeat))
     return counts

@@ -74,7 +74,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     numbers: list[int] = []
     for token in text.split(","):
         first, dash, last = token.strip().partition("-")
-        if not (first.isdigit() and (last.isdigit() if dash else True)) or len(token) > 12:
+        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or len(token) > 12:
             break
         end = int(last) if dash else int(first)
         if not int(first) <= end < int(first) + 256:
@@ -100,7 +100,7 @@ def _from_cuda(gpus: Sequence[VisibleGpu], text: str) -> Choice:
 
 
 def _match(gpus: Sequence[VisibleGpu], token: str) -> str | None:
-    if token.isdigit() and len(token) < 6:
+    if token.isdecimal() and len(token) < 6:
         if int(token) >= len(gpus):
             return None
         gpu = gpus[int(token)]
@@ -119,7 +119,7 @@ def _match_old_mig(gpus: Sequence[VisibleGpu], token: str) -> str | None:
     """`MIG-GPU-<uuid>/<gpu instance>/<compute instance>`, the form of drivers before R470."""
     parent, _, instance = token.removeprefix("MIG-").partition("/")
     numbers = instance.split("/")
-    if len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
         return None
     ids = (int(numbers[0]), int(numbers[1]))
     return _only(

@@ -43,12 +43,13 @@ def print_checkup(checkup: Checkup, environ: Mapping[str, str]) -> None:
     console = stdout_console(environ)
     wide = console.width >= WIDE_COLUMNS
     console.print(_headline(checkup), soft_wrap=True)
-    _section(console, "What jobs are measured with here", _uses(checkup))
     _section(console, "Power sources", _sources_wide(checkup) if wide else _sources(checkup))
     if any(finding.devices for finding in checkup.sources):
         _section(console, f"Devices{_load(checkup)}", _devices(checkup, wide))
     _section(console, "Around the meters", _checks(checkup))
     _remedies(console, checkup)
+    # Last, where a small terminal still shows it.
+    _section(console, "What jobs are measured with here", _uses(checkup))
     by_name = {check.name: check for check in checkup.checks}
     if by_name["srun"].state == OK and "SLURM_JOB_ID" not in environ:
         console.print("\nThis is no job. Inside one: srun --gpus 1 jobwatt doctor")
@@ -60,8 +61,8 @@ def _headline(checkup: Checkup) -> Text:
 
 
 def _load(checkup: Checkup) -> str:
-    watched = any(d.moved is not None for f in checkup.sources for d in f.devices)
-    if watched:
+    devices = [device for finding in checkup.sources for device in finding.devices]
+    if any(device.moved is not None or device.power_watts is not None for device in devices):
         return f", watched for {checkup.load_seconds:g} s under load"
     return ", not watched under load"
 
@@ -89,7 +90,7 @@ def _said(text: str, style: str = "") -> Text:
 
 
 def _uses(checkup: Checkup) -> Table:
-    table = _table("of", "figures are", "source", "")
+    table = _table("of", "figures are", "source", "how")
     for use in checkup.uses:
         text = use.text
         if use.role == "GPU" and checkup.gpu_rule and use.source:

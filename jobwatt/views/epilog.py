@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+TIME_LIMIT_SECONDS = 5.0
+
 
 def main() -> None:
     """Print the summary of the step in the environment on stderr."""
@@ -47,11 +49,28 @@ def main() -> None:
     except JobwattError as error:
         lines = [f"jobwatt {identity.job}.{identity.step}: {error}"]
     if not settings.quiet:
-        sys.stderr.write("".join(f"{line}\n" for line in (*settings.problems[:1], *lines)))
+        # Under `srun --pty` the terminal is still raw here: a line needs its carriage return.
+        end = "\r\n" if sys.stderr.isatty() else "\n"
+        sys.stderr.write("".join(f"{line}{end}" for line in (*settings.problems[:1], *lines)))
 
 
-if __name__ == "__main__":
+def _report() -> None:
     try:
         main()
     except Exception as error:
         sys.stderr.write(f"jobwatt: no summary: {type(error).__name__}: {error}\n")
+
+
+if __name__ == "__main__":
+    import threading
+
+    # A file server that is gone must not keep srun: the wait is over when this process ends.
+    worker = threading.Thread(target=_report, daemon=True)
+    worker.start()
+    try:
+        worker.join(TIME_LIMIT_SECONDS)
+        if worker.is_alive():
+            sys.stderr.write("jobwatt: no summary: the journal's directory does not answer\n")
+        sys.stderr.flush()
+    finally:
+        os._exit(0)

@@ -38,7 +38,6 @@ THROTTLE_REASONS = {
 
 def print_report(report: Report, environ: Mapping[str, str]) -> None:
     """Print on stdout; no colour where NO_COLOR, TERM=dumb or a pipe says so."""
-    dumb = environ.get("TERM") == "dumb"
     console = stdout_console(environ)
     for line in summary_lines(report)[:-1]:
         console.print(Text(line), soft_wrap=True)

@@ -39,9 +39,11 @@ class Installation:
 
 def install(prefix: Path) -> Installation:
     """Make the virtual environment and install the checkout into it. Raises InstallError."""
-    # From the system's Python where there is one: it is no link into a folder of the user's own.
-    base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
-    _run(str(base if base.exists() else sys.executable), "-m", "venv", str(prefix))
+    # The system's Python where it will do: another one may lie in a folder that only root may read.
+    check = "import ensurepip, sys, venv; assert sys.version_info >= (3, 10)"
+    system = "/usr/bin/python3"
+    usable = subprocess.run([system, "-c", check], capture_output=True, check=False).returncode == 0
+    _run(system if usable else sys.executable, "-m", "venv", str(prefix))
     python = str(prefix / "bin" / "python")
     _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(REPOSITORY))
     return Installation(prefix)

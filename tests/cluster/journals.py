@@ -52,6 +52,8 @@ def read_journals(directory: Path) -> tuple[Journal, ...]:
                 lines.append(json.loads(text))
             except ValueError:
                 continue
+        if not lines:  # a full disk takes a name and no byte
+            continue
         head, *rest = lines
         spans = tuple(line for line in rest if "d" in line)
         events = tuple(line for line in rest if "event" in line)

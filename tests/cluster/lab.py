@@ -23,6 +23,8 @@ TIME_LIMIT_SECONDS = 60.0
 SRUN = "srun"
 _SUMMARY = re.compile(r"jobwatt[ :]|  (GPU|CPU|memory|total|idle|note|event|more) ")
 
+_WAITING = re.compile(r"srun: job \d+ (queued|has been allocated)|srun: Job \d+ step creation")
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -47,8 +49,12 @@ class Finished:
 
     @property
     def slurms(self) -> list[str]:
-        """The other lines of stderr, sorted: the order of two nodes' lines is chance."""
-        return sorted(line for line in self.stderr.splitlines() if not _SUMMARY.match(line))
+        """The other lines of stderr, sorted: the order of two nodes' lines is chance.
+
+        Without those on waiting for resources, which depend on what else the cluster does.
+        """
+        lines = self.stderr.splitlines()
+        return sorted(line for line in lines if not (_SUMMARY.match(line) or _WAITING.match(line)))
 
     @property
     def journal(self) -> Journal:
@@ -156,7 +162,8 @@ class Lab:
 
     def green(self, *arguments: str | Path, journal: Path, **options: Any) -> Finished:
         """A measured step."""
-        return self.start(self.installed.srun_green, *arguments, journal=journal, **options).finish()
+        running = self.start(self.installed.srun_green, *arguments, journal=journal, **options)
+        return running.finish()
 
     def both(
         self,
@@ -180,6 +187,26 @@ class Lab:
             plain, green = pool.map(one, (SRUN, self.installed.srun_green))
         same(plain, green)
         return green
+
+    def batch(
+        self, script: str, *arguments: str | Path, journal: Path, scratch: Path
+    ) -> tuple[str, int]:
+        """Submit a batch script and wait for its end: the job's id and the script's exit code.
+
+        Its output is in `scratch`/out and err. Not `sbatch --wait`, which asks every 10 s.
+        """
+        path, done = scratch / "job", scratch / "done"
+        path.write_text(f"#!/bin/bash\n(\n{script}\n)\necho $? >{done}.new\nmv {done}.new {done}\n")
+        submitted = self.start(
+            "sbatch", "--parsable", *arguments, "-o", scratch / "out", "-e", scratch / "err", path,
+            journal=journal,
+        ).finish()  # fmt: skip
+        assert submitted.code == 0, submitted.stderr
+        deadline = time.monotonic() + TIME_LIMIT_SECONDS
+        while not done.exists():
+            assert time.monotonic() < deadline, f"batch job {submitted.lines[0]} does not end"
+            time.sleep(0.1)
+        return submitted.lines[0], int(done.read_text())
 
     def check_energy(self, journal: Journal, tolerance: float = 0.005) -> None:
         """Each GPU's joules are its known watts over the time that the journal covers."""

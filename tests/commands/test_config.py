@@ -13,6 +13,8 @@ import pytest
 
 from jobwatt.config import KEYS
 from tests.commands.machine import Machine
+from tests.hardware.power import Constant
+from tests.hardware.powercap import PowercapTree, package
 
 
 def test_each_setting_with_value_origin_variable_and_meaning(machine: Machine) -> None:
@@ -101,10 +103,16 @@ def test_colour(machine: Machine, variables: dict[str, str], coloured: bool) -> 
 
 
 def test_no_escape_and_no_crash_in_an_ascii_pipe(machine: Machine) -> None:
-    for command in (["config"], ["doctor", "--load-seconds", "0"]):
-        result = machine.run(*command, environ={"PYTHONIOENCODING": "ascii"})
+    PowercapTree(machine.root, (package(0, Constant(90.0)),))
+    for command, said in (("config", "JOBWATT_DIR"), ("doctor", "1 ?J")):
+        result = machine.run(
+            command,
+            *(["--load-seconds", "0"] if command == "doctor" else []),
+            environ={"PYTHONIOENCODING": "ascii", "JOBWATT_DIR": "/\u00e9"},
+        )
         assert (result.returncode, result.stderr) == (0, "")
         assert "\x1b" not in result.stdout and result.stdout.isascii()
+        assert said in result.stdout
 
 
 @pytest.mark.parametrize(

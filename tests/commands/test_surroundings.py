@@ -54,10 +54,11 @@ def test_a_file_in_place_of_the_journal_directory(machine: Machine) -> None:
     assert (found["state"], found["writable"]) == ("problem", False)
 
 
-MOUNTS = r"""22 1 8:1 / / rw - ext4 /dev/sda1 rw
-30 22 0:40 / /home rw shared:1 - nfs4 server:/home rw
+MOUNTS = r"""20 1 0:1 / / rw - rootfs rootfs rw
 31 30 0:41 / /home/a\040b rw - lustre x rw
+30 22 0:40 / /home rw shared:1 - nfs4 server:/home rw
 32 22 0:42 / /hom rw - tmpfs x rw
+22 1 8:1 / / rw - ext4 /dev/sda1 rw
 """
 
 
@@ -93,7 +94,6 @@ def test_without_srun(machine: Machine) -> None:
         ({"JOBWATT_SHARED_INSTALL": "1", "JOBWATT_DISABLE": "1"}, False, "turned off"),
         ({"SLURMD_NODENAME": "n1", "SLURM_JOB_NODELIST": "n1"}, True, ""),
         ({"SLURMD_NODENAME": "n1", "SLURM_JOB_NODELIST": "n[1-2]"}, False, "nodes"),
-        ({"JOBWATT_SHARED_INSTALL": "1", "BASH_ENV": "/dev/stdin"}, True, ""),
         ({"JOBWATT_SHARED_INSTALL": "1", "SLURM_TASK_PROLOG": "/site/prolog"}, True, ""),
     ],
 )
@@ -107,6 +107,16 @@ def test_srun_green_is_asked(
     assert found["would_measure"] is measures
     assert (found["state"] == "ok") is measures
     assert reason in found["text"]
+
+
+def test_srun_green_is_asked_in_a_noisy_shell(machine: Machine) -> None:
+    machine.add_srun()
+    machine.add_srun_green()
+    noise = machine.folder / "noise"
+    noise.write_text("echo /noise; echo noise >&2\n")
+    environ = {"BASH_ENV": str(noise), "ENV": str(noise)}
+    found = check(machine, "srun_green", **environ)
+    assert (found["would_measure"], "JOBWATT_SHARED_INSTALL" in found["text"]) == (False, True)
 
 
 def test_an_incomplete_installation(machine: Machine) -> None:

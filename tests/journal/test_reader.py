@@ -54,6 +54,7 @@ HOSTILE: dict[str, bytes] = {
     "short GPU row": json.dumps(span(2, g=[gpu_row()[:-1]])).encode(),
     "long power row": json.dumps(span(2, p=[[*power_row(), 1]])).encode(),
     "text as a row": json.dumps(span(2, g=["a" * len(GPU_COLUMNS)])).encode(),
+    "object as the GPUs": json.dumps(span(2, g={"a" * len(GPU_COLUMNS): 1})).encode(),
     "object as a row": json.dumps(span(2, s={"1": 1, "2": 2, "3": 3, "4": 4})).encode(),
     "number as a row": json.dumps(span(2, n=5)).encode(),
     "no node row": json.dumps({k: v for k, v in span(2).items() if k != "n"}).encode(),

@@ -47,7 +47,7 @@ def test_a_het_job_has_a_step_per_component() -> None:
     assert identity(SLURM_STEP_ID="3", SLURM_HET_JOB_OFFSET="1").step == "3"
 
 
-@pytest.mark.parametrize("job", ["", "x", "4_1", "-1", "4.0"])
+@pytest.mark.parametrize("job", ["", "x", "4_1", "-1", "4.0", "\u00b2"])
 def test_outside_a_job(job: str) -> None:
     assert step_identity({"SLURM_JOB_ID": job}, "host") is None
     assert step_identity({}, "host") is None
@@ -96,6 +96,7 @@ def test_gpus_per_task(name: str) -> None:
         ("1,,2", []),
         ("4(x", [4]),
         ("-1", []),
+        ("\u00b2", []),
         ("4(x999999999999)", []),
     ],
 )
