@@ -1,4 +1,4 @@
-"""`jobwatt run -- COMMAND` is to its caller what COMMAND would be, but for the summary on stderr."""
+"""`jobwatt run -- COMMAND` is to its caller what COMMAND would be, but for the summary."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ def test_killing_the_run_kills_the_command(tmp_path: Path) -> None:
         command = int(process.stdout.readline())
         sampler = sampler_of(process.pid)
         process.kill()
-    until(lambda: not Path(f"/proc/{command}/cwd").exists() and not Path(f"/proc/{sampler}").exists())
+    until(lambda: not Path(f"/proc/{command}/cwd").exists())
+    until(lambda: not Path(f"/proc/{sampler}").exists())
 
 
 def test_stdin_and_stdout_pass_through_untouched(tmp_path: Path) -> None:

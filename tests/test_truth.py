@@ -288,8 +288,9 @@ def test_a_shared_node_is_attributed(results: Results) -> None:
     share, low, high = device.energy.joules, device.energy.low_joules, device.energy.high_joules
     assert share is not None and low is not None and high is not None
     # `sleep` uses no CPU time: only the idle part of its one CPU is its own.
-    assert low <= share <= device.whole_joules / CPUS
-    assert device.whole_joules / CPUS <= high <= device.whole_joules / CPUS * 1.2
+    assert device.whole_joules is not None
+    by_cores = device.whole_joules / CPUS
+    assert low <= share <= by_cores <= high <= by_cores * 1.2
 
 
 def test_the_summary_is_printed(results: Results) -> None:

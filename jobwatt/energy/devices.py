@@ -108,7 +108,8 @@ def other_energy(journal: Journal, index: int, duration: float, weights: Weights
 
 def _share(journal: Journal, energies: Column, weights: Weights) -> tuple[Share | None, str]:
     head = journal.head
-    cores = core_fraction(_integer(head.get("cpus_allocated")), _integer(head.get("cpus_total")) or 0)
+    cpus_total = _integer(head.get("cpus_total")) or 0
+    cores = core_fraction(_integer(head.get("cpus_allocated")), cpus_total)
     step, node = journal.step_columns["cpu_seconds"], journal.node_columns
     shares: list[Share] = []
     rows = zip(

@@ -176,7 +176,7 @@ def _devices(head: Mapping[str, Any]) -> list[Device]:
         except (TypeError, AttributeError) as error:
             raise UnreadableError(f"the head's device list is damaged: {error}") from error
         if not _is_sound(device):
-            raise UnreadableError(f"the head's device list is damaged: {str(row):.80}")
+            raise UnreadableError(f"the head's device list is damaged: {row!s:.80}")
         devices.append(device)
     return devices
 

@@ -1,6 +1,6 @@
-"""Entry of the sampler: `python -I -S …/jobwatt/sampler/__main__.py step PID`, by the task prolog.
+"""Entry of the sampler: `python -I -S …/sampler/__main__.py step PID [PARENT]`, by the prolog.
 
-`run` instead of `step PID`: a command of `jobwatt run`, described by a line of JSON on stdin once
+`run` instead of `step`: a command of `jobwatt run`, described by a line of JSON on stdin once
 it has started. Nothing is ever printed in a step, and nothing raised: the job must not notice.
 """
 
@@ -17,10 +17,12 @@ through its imports: slurmstepd sleeps 1 s if anybody is left."""
 
 def main(arguments: list[str]) -> None:
     """Dispatch; an unknown mode is a programming error and ends silently."""
-    if arguments[:1] == ["step"] and len(arguments) == 2:
-        pid = int(arguments[1])
+    if arguments[:1] == ["step"] and len(arguments) in (2, 3):
+        pid, parent = (int(number) for number in (*arguments[1:], "0")[:2])
         if _ends_within(pid, SETTLE_SECONDS):
-            os._exit(0)
+            pid = _other_task(pid, parent)
+            if not pid:
+                os._exit(0)
         _find_package()
         from jobwatt.sampler.session import measure_step
 
@@ -39,6 +41,19 @@ def _ends_within(pid: int, seconds: float) -> bool:
     except (OSError, AttributeError):
         return not os.path.exists(f"/proc/{pid}")  # noqa: PTH110 - no pathlib yet
     return bool(poll.poll(seconds * 1000))
+
+
+def _other_task(pid: int, parent: int) -> int:
+    """A task of ours on this node that goes on although the first has ended; 0 if there is none."""
+    try:
+        for thread in os.listdir(f"/proc/{parent}/task") if parent > 1 else ():
+            with open(f"/proc/{parent}/task/{thread}/children") as file:  # noqa: PTH123
+                for other in map(int, file.read().split()):
+                    if other != pid and os.stat(f"/proc/{other}").st_uid == os.getuid():
+                        return other
+    except (OSError, ValueError):
+        pass
+    return 0
 
 
 def _find_package() -> None:

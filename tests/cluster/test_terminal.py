@@ -173,7 +173,13 @@ def test_two_interrupts_by_key(
         screen.press("C-c")
     plain, green = (said(screen.wait_for(r"^code \d+$")) for screen in screens)
     assert plain[0] == []
-    assert sorted(green[1]) == sorted(plain[1])
+    # How srun gives up waiting depends on which of its threads is first.
+    chance = re.compile(r"srun: (forcing job|Job step aborted)|slurmstepd")
+    seen, expected = (
+        sorted(line for line in lines[1] if not chance.match(line)) for lines in (green, plain)
+    )
+    assert seen == expected
+    assert any("sending Ctrl-C" in line for line in seen)
     assert any(line.startswith("  total") for line in green[0])
 
 

@@ -96,7 +96,8 @@ def test_a_counter_bridges_failed_readings(powers: list[float | None]) -> None:
     readings.append((len(powers) + 1.0, energy, None))
     steps = feed(readings)
     assert sum(step.energy_joules or 0.0 for step in steps) == pytest.approx(energy - 1000.0)
-    assert all(step.energy_joules is None for step, w in zip(steps, powers, strict=False) if w is None)
+    failed = [step for step, watts in zip(steps, powers, strict=False) if watts is None]
+    assert all(step.energy_joules is None for step in failed)
 
 
 def test_a_failed_reading_is_lost_and_not_zero() -> None:

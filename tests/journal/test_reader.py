@@ -42,7 +42,7 @@ HOSTILE: dict[str, bytes] = {
     "text for a number": raw(span(2), "300.0", '"300.0"'),
     "true for a time": raw(span(2), '"t":2', '"t":true'),
     "true for a length": raw(span(2), '"d":1.0', '"d":true'),
-    "true for a number": raw(span(2), "[300.0,290,310,90,80,100,40", "[300.0,290,310,true,80,100,40"),
+    "true for a number": raw(span(2), "[300.0,290,310,90", "[300.0,290,310,true"),
     "null for a time": raw(span(2), '"t":2', '"t":null'),
     "list in a row": raw(span(2), "300.0", "[300.0]"),
     "object in a row": raw(span(2), "300.0", '{"a":1}'),

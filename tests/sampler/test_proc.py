@@ -176,7 +176,8 @@ def test_cpu_time_of_collected_children_counts_and_never_falls() -> None:
     script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
     command = f"bash -c '{script}'; sleep 60"
     with subprocess.Popen(["bash", "-c", command], start_new_session=True) as process:
-        tree_of, readings = ProcessTree(process.pid), []
+        tree_of = ProcessTree(process.pid)
+        readings: list[float] = []
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and not (readings and len(children(process.pid)) == 0):
             readings.append(tree_of.usage().cpu_seconds or 0.0)

@@ -76,7 +76,7 @@ def test_what_is_no_gpu_is_said(text: str) -> None:
 )
 def test_slurm_names_device_files(name: str, text: str, uuids: tuple[str, ...]) -> None:
     """Where devices are not constrained all are visible: minors tell which are the job's."""
-    found = choose(NODE, **{name: text, "CUDA_VISIBLE_DEVICES": "0"})
+    found = choose_gpus(NODE, {**JOB, name: text, "CUDA_VISIBLE_DEVICES": "0"})
     assert set(found.uuids) == set(uuids)
 
 
