@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,9 +76,12 @@ def test_signals_are_passed_on(tmp_path: Path, name: str) -> None:
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        watchdog = threading.Timer(10, process.kill)  # a signal that is lost must not hang us
+        watchdog.start()
         process.send_signal(getattr(signal, f"SIG{name}"))
         assert process.stdout.readline() == f"{name}\n"
         assert process.wait(10) == 9
+        watchdog.cancel()
     (journal,) = journals_below(tmp_path)
     assert read_journal(journal).end is not None
 

@@ -20,7 +20,6 @@ from jobwatt.sources.base import (
     COUNTER,
     DENIED,
     GPU,
-    NO_READING,
     OK,
     POLLED,
     Device,

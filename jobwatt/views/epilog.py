@@ -10,6 +10,8 @@ import sys
 
 TIME_LIMIT_SECONDS = 5.0
 
+UNMEASURED = "no figures: the step was shorter than a second, or had a --task-prolog of its own"
+
 
 def main() -> None:
     """Print the summary of the step in the environment on stderr."""
@@ -45,7 +47,7 @@ def main() -> None:
         for files in steps:
             lines += summary_lines(build(account_of_step(record_end(files, now))))
     except NotFoundError:
-        lines = [f"jobwatt {identity.job}.{identity.step}: no figures: it ended within a second"]
+        lines = [f"jobwatt {identity.job}.{identity.step}: {UNMEASURED}"]
     except JobwattError as error:
         lines = [f"jobwatt {identity.job}.{identity.step}: {error}"]
     if not settings.quiet:

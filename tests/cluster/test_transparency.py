@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.cluster import ORDINARY_USER
+from tests.cluster.journals import read_journals
 from tests.cluster.lab import SRUN, Finished, Lab, same
 
 pytestmark = pytest.mark.cluster
@@ -144,23 +145,28 @@ def test_job_with_two_components(lab: Lab, journal: Path) -> None:
 
 
 def test_array_of_batch_jobs(lab: Lab, user_journal: Path, scratch: Path) -> None:
-    script = scratch / "job"
     body = "bash -c 'sleep 1.2; echo element $SLURM_ARRAY_TASK_ID; exit $SLURM_ARRAY_TASK_ID'"
-    for name in (SRUN, lab.installed.srun_green):
-        out = scratch / f"{Path(name).name}.%a"
-        script.write_text(f"#!/bin/bash\n{name} {body}\n")
-        step = lab.start(
+
+    def one(program: str | Path) -> Finished:
+        name = Path(program).name
+        script, out = scratch / f"{name}.job", scratch / f"{name}.%a"
+        script.write_text(f"#!/bin/bash\n{program} {body}\n")
+        return lab.start(
             "sbatch", "--array=0-1", "--wait", "-w", "n2", "-o", out, "-e", f"{out}.err", script,
             journal=user_journal, user=ORDINARY_USER,
         ).finish()  # fmt: skip
-        assert step.code == 1, step.stderr
+
+    with ThreadPoolExecutor(2) as pool:
+        _, step = pool.map(one, (SRUN, lab.installed.srun_green))
+    assert step.code == 1, step.stderr
     for element in (0, 1):
         texts = [(scratch / f"{name}.{element}").read_text() for name in ("srun", "srun-green")]
         assert texts == [f"element {element}\n"] * 2
         assert "jobwatt " in (scratch / f"srun-green.{element}.err").read_text()
-    assert len(step.journals) == 2
-    assert {found.head["details"]["SLURM_ARRAY_TASK_ID"] for found in step.journals} == {"0", "1"}
-    assert {found.path.stat().st_mode & 0o777 for found in step.journals} == {0o600}
+    journals = read_journals(user_journal)
+    assert len(journals) == 2
+    assert {found.head["details"]["SLURM_ARRAY_TASK_ID"] for found in journals} == {"0", "1"}
+    assert {found.path.stat().st_mode & 0o777 for found in journals} == {0o600}
 
 
 def test_same_notices_a_difference(lab: Lab, journal: Path) -> None:

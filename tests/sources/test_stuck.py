@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from jobwatt.sources.base import OK, STUCK
-from jobwatt.sources.estimate import Estimate
+from jobwatt.sources.hwmon import Hwmon
 from jobwatt.sources.powercap import Powercap
 from jobwatt.sources.stuck import Watch, burn, is_stuck, judged, moves, watch
-from tests.sources.trees import Zones
+from tests.sources.trees import Zones, write
 
 
 def watched(counters: list[float | None]) -> Watch:
@@ -63,8 +63,11 @@ def test_moves_says_it_of_each_device(
 
 
 def test_polled_power_cannot_be_judged(tmp_path: Path) -> None:
-    source = Estimate(Path("/"))
+    write(tmp_path / "sys/class/hwmon/hwmon0/name", "power_meter")
+    write(tmp_path / "sys/class/hwmon/hwmon0/power1_average", 250_000_000)
+    source = Hwmon(tmp_path)
     probe = source.probe()
+    assert probe.state == OK
     seen = moves(source, 0.01, load=lambda _: None)
     assert seen == [None] and judged(probe, seen) == probe
 
