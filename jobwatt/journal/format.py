@@ -2,19 +2,26 @@
 
 A file is lines of JSON. The first is the head, an object with `"jobwatt": 1`. Then:
 
-`{"t": …, "d": …, "w": …, "g": [[…], …], "p": [[…], …], "s": […], "n": […], "m": […]}`  a span
+`[…]`  a span: one flat array of numbers, null where unknown. Its columns, in this order:
+    TIME_COLUMNS, then GPU_COLUMNS for each GPU and POWER_COLUMNS for each other device (both in the
+    order of the head's `devices`), then STEP_COLUMNS, NODE_COLUMNS and SELF_COLUMNS
 `{"t": …, "w": …, "event": "…", "device": "…"}`  something noteworthy
 `{"t": …, "w": …, "end": "…"}`  the sampler left by itself
 
-`t` is the end of the span in seconds since the head's `monotonic_seconds`, `d` its length, `w` the
-wall clock (Unix seconds). `g` has a row per GPU and `p` a row per other device, in the head's
-order; null is unknown. A line stands for itself: a torn one takes no other with it.
+`t` is in seconds since the head's `monotonic_seconds`, `w` the wall clock (Unix seconds).
+A line stands for itself: a torn one takes no other with it. Flat arrays of nothing but digits are
+small, parsed in one go, and checked as text before any of their values is looked at.
 """
 
 from __future__ import annotations
 
 VERSION = 1
 
+TIME_COLUMNS = (
+    "time_seconds",  # end of the span, since the head's monotonic_seconds
+    "length_seconds",
+    "wall_seconds",  # Unix time at its end
+)
 GPU_COLUMNS = (
     "energy_joules",
     "power_min_watts",

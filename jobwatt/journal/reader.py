@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from jobwatt.journal.format import (
     POWER_COLUMNS,
     SELF_COLUMNS,
     STEP_COLUMNS,
+    TIME_COLUMNS,
     VERSION,
 )
 from jobwatt.sources.base import GPU, Device
@@ -25,9 +27,9 @@ from jobwatt.sources.base import GPU, Device
 MAX_FILE_BYTES = 512 << 20
 MAX_DEVICES = 512
 MAX_VALUE = 1e15
+_LONG_NUMBER = re.compile(rb"[0-9]{16}")
 
 Column = tuple[float | None, ...]
-_TIMES = ("time_seconds", "length_seconds", "wall_seconds")
 
 
 @dataclass(frozen=True)
@@ -81,35 +83,31 @@ def _parse(path: Path, text: bytes, modified: float) -> Journal:
     devices = _devices(head)
     gpus = tuple(device for device in devices if device.kind == GPU)
     others = tuple(device for device in devices if device.kind != GPU)
-    spans: list[dict[str, Any]] = []
+    spans: list[bytes] = []
     events: list[Mapping[str, Any]] = []
     end: str | None = None
     bad = 0
     for line in lines[1:]:
-        if not line:
-            continue
-        data = _loads(line)
-        if not isinstance(data, dict):
-            bad += 1
-        elif "d" in data:
-            if _fits(data, len(gpus), len(others)):
-                spans.append(data)
+        if line.startswith(b"["):
+            spans.append(line)
+        elif line:
+            data = _loads(line)
+            if isinstance(data, dict) and "event" in data:
+                events.append(data)
+            elif isinstance(data, dict) and "end" in data:
+                end = str(data["end"])[:40]
             else:
                 bad += 1
-        elif "event" in data:
-            events.append(data)
-        elif "end" in data:
-            end = str(data["end"])[:40]
-        else:
-            bad += 1
-    rows = _rows(spans, len(gpus), len(others))
-    if rows is None:
-        good = [span for span in spans if _rows([span], len(gpus), len(others)) is not None]
-        bad += len(spans) - len(good)
-        rows = _rows(good, len(gpus), len(others)) or []
-    names = [_TIMES, *[GPU_COLUMNS] * len(gpus), *[POWER_COLUMNS] * len(others)]
+    names = [TIME_COLUMNS, *[GPU_COLUMNS] * len(gpus), *[POWER_COLUMNS] * len(others)]
     names += [STEP_COLUMNS, NODE_COLUMNS, SELF_COLUMNS]
-    columns = [dict(zip(keys, part, strict=True)) for keys, part in zip(names, rows, strict=True)]
+    width = sum(map(len, names))
+    rows = _rows(spans, width)
+    if rows is None:
+        good = [row for line in spans for row in _rows([line], width) or ()]
+        bad += len(spans) - len(good)
+        rows = good
+    cells = iter(zip(*rows, strict=True) if rows else ((),) * width)
+    columns = [{name: next(cells) for name in group} for group in names]
     times, step, node, own = columns[0], *columns[-3:]
     return Journal(
         path,
@@ -189,50 +187,22 @@ def _is_sound(device: Device) -> bool:
     )
 
 
-def _fits(span: Mapping[str, Any], gpus: int, others: int) -> bool:
-    try:
-        return (
-            len(span["g"]) == gpus
-            and len(span["p"]) == others
-            and all(len(row) == len(GPU_COLUMNS) for row in span["g"])
-            and all(len(row) == len(POWER_COLUMNS) for row in span["p"])
-            and len(span["s"]) == len(STEP_COLUMNS)
-            and len(span["n"]) == len(NODE_COLUMNS)
-            and len(span["m"]) == len(SELF_COLUMNS)
-            and 0 <= span["d"] < MAX_VALUE
-            and 0 <= span["t"] < MAX_VALUE
-            and 0 <= span["w"] < MAX_VALUE
-        )
-    except (KeyError, TypeError):
-        return False
+def _rows(lines: Sequence[bytes], width: int) -> Sequence[Sequence[float | None]] | None:
+    """All spans at once. None if one of them is not `width` plain numbers or nulls.
 
-
-def _rows(
-    spans: Sequence[Mapping[str, Any]], gpus: int, others: int
-) -> list[list[Column]] | None:
-    """Columns, in groups: times, each GPU, each other device, step, node, sampler.
-
-    None if a cell is neither a plausible number nor null. By columns, since a day has a million
-    cells; by type, since `true` is 1 to a comparison.
+    The text is checked, not the cells, of which a day has a million: with no character but these
+    there is no text, truth value, sign or exponent, and with short numbers nothing is huge.
     """
-    if not spans:
-        lengths = [3, *[len(GPU_COLUMNS)] * gpus, *[len(POWER_COLUMNS)] * others]
-        lengths += [len(STEP_COLUMNS), len(NODE_COLUMNS), len(SELF_COLUMNS)]
-        return [[()] * length for length in lengths]
-    try:
-        groups = [[(span["t"], span["d"], span["w"]) for span in spans]]
-        groups += [[span["g"][index] for span in spans] for index in range(gpus)]
-        groups += [[span["p"][index] for span in spans] for index in range(others)]
-        groups += [[span[name] for span in spans] for name in ("s", "n", "m")]
-    except (KeyError, TypeError):
+    text = b",".join(lines)
+    if (
+        text.translate(None, b"0123456789.,nul[]")
+        or text.count(b"[") != len(lines)
+        or _LONG_NUMBER.search(text)
+    ):
         return None
-    rows: list[list[Column]] = [list(zip(*group, strict=True)) for group in groups]
-    return rows if all(_are_numbers(column) for row in rows for column in row) else None
-
-
-def _are_numbers(column: Column) -> bool:
-    types = set(map(type, column))
-    if not types <= {int, float, type(None)}:
-        return False
-    known = [value for value in column if value is not None] if type(None) in types else column
-    return not known or (min(known) >= 0 and max(known) < MAX_VALUE)  # type: ignore[type-var,operator]
+    rows = _loads(b"[" + text + b"]")
+    if not isinstance(rows, list) or len(rows) != len(lines):
+        return None
+    sound = all(type(row) is list and len(row) == width for row in rows)
+    times = (cell for row in rows for cell in row[: len(TIME_COLUMNS)]) if sound else ()
+    return rows if sound and None not in times else None

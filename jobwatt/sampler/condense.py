@@ -10,6 +10,8 @@ from jobwatt.sources.base import Reading
 
 EARLY_SPAN_SECONDS = 0.5
 AGE_FRACTION = 0.02
+COARSE_JOULES = 1000.0
+"""From here on a tenth of a joule is below 0.01 %."""
 
 
 def span_limit_seconds(age_seconds: float, longest_seconds: float, watched: bool) -> float:
@@ -101,7 +103,9 @@ class DeviceSpan:
 
     def power_row(self) -> list[Any]:
         """Columns of `format.POWER_COLUMNS`."""
-        return [rounded(self.energy_joules, 3), _whole(self.power.low), _whole(self.power.high)]
+        energy = self.energy_joules
+        digits = 1 if energy is not None and energy >= COARSE_JOULES else 3
+        return [rounded(energy, digits), _whole(self.power.low), _whole(self.power.high)]
 
     def gpu_row(self) -> list[Any]:
         """Columns of `format.GPU_COLUMNS`."""
@@ -153,24 +157,21 @@ def span_line(
     missed_ticks: int,
 ) -> bytes:
     """One journal line; see `jobwatt.journal.format`."""
-    line = {
-        "t": rounded(time_seconds, 3),
-        "d": rounded(length_seconds, 3),
-        "w": rounded(wall_seconds, 1),
-        "g": [span.gpu_row() for span in gpus],
-        "p": [span.power_row() for span in others],
-        "s": [
-            rounded(_rise(before.cpu_seconds, after.cpu_seconds), 3),
-            None if after.memory_bytes is None else after.memory_bytes >> 20,
-            rounded(_mebi(_rise(before.read_bytes, after.read_bytes)), 1),
-            rounded(_mebi(_rise(before.written_bytes, after.written_bytes)), 1),
-        ],
-        "n": [
-            rounded(_rise(before.node_busy_seconds, after.node_busy_seconds), 2),
-            rounded(_rise(before.node_total_seconds, after.node_total_seconds), 2),
-        ],
-        "m": [rounded(after.own_cpu_seconds - before.own_cpu_seconds, 4), missed_ticks],
-    }
+    line = [rounded(time_seconds, 2), rounded(length_seconds, 3), round(wall_seconds)]
+    for gpu in gpus:
+        line += gpu.gpu_row()
+    for other in others:
+        line += other.power_row()
+    line += [
+        rounded(_rise(before.cpu_seconds, after.cpu_seconds), 3),
+        None if after.memory_bytes is None else after.memory_bytes >> 20,
+        rounded(_mebi(_rise(before.read_bytes, after.read_bytes)), 1),
+        rounded(_mebi(_rise(before.written_bytes, after.written_bytes)), 1),
+        rounded(_rise(before.node_busy_seconds, after.node_busy_seconds), 2),
+        rounded(_rise(before.node_total_seconds, after.node_total_seconds), 2),
+        rounded(after.own_cpu_seconds - before.own_cpu_seconds, 4),
+        missed_ticks,
+    ]
     return encode(line)
 
 

@@ -19,7 +19,6 @@ from typing import NamedTuple
 MAX_WAITING_LINES = 720
 """Two hours of spans of 10 s: about 400 kB at 8 GPUs."""
 RETRY_SECONDS = 2.0
-TRIES_BEFORE_FALLBACK = 2
 
 
 class Place(NamedTuple):
@@ -42,7 +41,6 @@ class Writer:
         self._in_flight = b""
         self._begun = False
         self._path: Path | None = None
-        self._failures = 0
         self._lock = threading.Lock()  # never held during I/O
         self._busy = False
 
@@ -81,7 +79,7 @@ class Writer:
 
     def _run(self) -> None:
         while self._take():
-            if not self._write():
+            if not self._write() and not self._turned_elsewhere():
                 time.sleep(RETRY_SECONDS)
         if self._path is not None:
             self.watched = self._is_watched(self._path.parent)
@@ -107,18 +105,23 @@ class Writer:
             finally:
                 os.close(descriptor)
         except OSError:
-            self._give_way()
             return False
         self._begun = True
         self._in_flight = self._in_flight[written:]
         return not self._in_flight
 
-    def _give_way(self) -> None:
-        """After some refusals a place that never took a byte is left for the next one."""
-        self._failures += 1
-        if not self._begun and self._failures >= TRIES_BEFORE_FALLBACK and len(self._places) > 1:
-            self._places = self._places[1:]
-            self._path = None
+    def _turned_elsewhere(self) -> bool:
+        """A place that refuses its first byte is left for the next one, its empty file removed."""
+        if self._begun or len(self._places) < 2:
+            return False
+        if self._path is not None:
+            try:
+                os.unlink(self._path)  # noqa: PTH108
+            except OSError:
+                pass
+        self._places = self._places[1:]
+        self._path = None
+        return True
 
 
 def _create(place: Place) -> Path:

@@ -103,7 +103,7 @@ def test_one_task_per_node_with_several_gpus(lab: Lab, journal: Path) -> None:
         lab.check_energy(found)
         assert found.covered_seconds > 10.0
         [package] = [d for d in found.head["devices"] if d["kind"] == "package"]
-        joules = sum(span["p"][0][0] for span in found.spans)
+        joules = found.other_energy_joules(0)
         true = lab.tree.energy_joules("intel-rapl:0", found.start_seconds, found.end_seconds)
         assert package["source"] == "powercap"
         assert joules == pytest.approx(true, rel=0.005)

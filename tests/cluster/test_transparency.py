@@ -129,7 +129,8 @@ def test_srun_in_a_step_is_plain(lab: Lab, journal: Path) -> None:
 
 
 def test_job_with_two_components(lab: Lab, journal: Path) -> None:
-    part = ("bash", "-c", "sleep 1.5; echo on $SLURMD_NODENAME; exit $SLURM_PROCID")
+    script = "sleep 1.$((4 * SLURM_PROCID + 2)); echo on $SLURMD_NODENAME; exit $SLURM_PROCID"
+    part = ("bash", "-c", script)
     step = lab.both(
         "-w", "n1", "--gres=gpu:1", *part, ":", "-w", "n2", "--gres=gpu:1", *part, journal=journal
     )

@@ -23,7 +23,7 @@ def journal(tmp_path: Path, *lines: Any, **changes: Any) -> Journal:
     return read_journal(write(tmp_path / "j.jsonl", head() | changes, *lines))
 
 
-def seconds(count: int, first: int = 1) -> list[dict[str, Any]]:
+def seconds(count: int, first: int = 1) -> list[list[float | None]]:
     return [span(float(number)) for number in range(first, first + count)]
 
 
@@ -61,7 +61,7 @@ def test_all_of_a_node_held_whole(tmp_path: Path) -> None:
 
 
 def test_cores_alone(tmp_path: Path) -> None:
-    line = span(1.0, s=[None, None, None, None])
+    line = span(1.0, step=[None, None, None, None])
     cpu = account_step([journal(tmp_path, line)], None, START).devices[1]
     assert (cpu.energy.joules, cpu.rule) == (50.0, RULE_CORES)
     assert cpu.energy.low_joules == 0.0
@@ -73,7 +73,7 @@ def test_cores_alone(tmp_path: Path) -> None:
 
 def test_a_node_meter_is_the_whole_machine_and_no_part_of_the_coverage(tmp_path: Path) -> None:
     meter = CPU0._replace(kind=NODE, id="node")
-    lines = [span(float(n), p=[power_row(900.0 if n == 1 else None)]) for n in (1, 2)]
+    lines = [span(float(n), others=[power_row(900.0 if n == 1 else None)]) for n in (1, 2)]
     made = journal(tmp_path, *lines, devices=[GPU0._asdict(), meter._asdict()], age_seconds=0)
     account = account_step([made], None, START)
     assert account.devices[1].rule == RULE_MACHINE
@@ -90,7 +90,7 @@ def test_an_estimate_stays_an_estimate(tmp_path: Path) -> None:
 
 
 def test_unknown_energy_lowers_the_coverage_and_is_not_zero(tmp_path: Path) -> None:
-    lines = [*seconds(3), span(4.0, g=[gpu_row(None)])]
+    lines = [*seconds(3), span(4.0, gpus=[gpu_row(None)])]
     account = account_step([journal(tmp_path, *lines, age_seconds=0)], None, START)
     assert account.devices[0].energy.joules == 900.0
     assert account.devices[0].coverage == 0.75
@@ -172,7 +172,7 @@ def test_steps_that_overlap_count_a_device_once(
 def test_concurrent_steps_share_the_node_by_their_cpu_time(tmp_path: Path) -> None:
     """One of the two busy CPUs each: together what one step with both would have."""
     halves = [
-        journal(tmp_path / name, span(1.0, s=[1.0, 1, 1, 1]), step=name, age_seconds=0)
+        journal(tmp_path / name, span(1.0, step=[1.0, 1, 1, 1]), step=name, age_seconds=0)
         for name in ("0", "1")
     ]
     account = account_job([([half], None) for half in halves], START)

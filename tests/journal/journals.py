@@ -52,22 +52,31 @@ def power_row(joules: float | None = 100.0) -> list[float | None]:
     return row
 
 
-def span(end: float, length: float = 1.0, **changes: Any) -> dict[str, Any]:
+Row = list[float | None]
+
+
+def span(
+    end: float,
+    length: float = 1.0,
+    gpus: Sequence[Row] | None = None,
+    others: Sequence[Row] | None = None,
+    step: Row | None = None,
+    node: Row | None = None,
+    own: Row | None = None,
+) -> Row:
     """One GPU of 300 W, one package of 100 W; 2 of 8 CPUs busy, all by the step."""
-    return {
-        "t": end,
-        "d": length,
-        "w": 1_700_000_000.0 + end,
-        "g": [gpu_row(300.0 * length)],
-        "p": [power_row(100.0 * length)],
-        "s": [2.0 * length, 1024, 1.5, 0.5],
-        "n": [2.0 * length, 8.0 * length],
-        "m": [0.001, 0],
-        **changes,
-    }
+    rows: list[Row] = [
+        [end, length, 1_700_000_000.0 + end],
+        *([gpu_row(300.0 * length)] if gpus is None else gpus),
+        *([power_row(100.0 * length)] if others is None else others),
+        step if step is not None else [2.0 * length, 1024, 1.5, 0.5],
+        node if node is not None else [2.0 * length, 8.0 * length],
+        own if own is not None else [0.001, 0],
+    ]
+    return [cell for row in rows for cell in row]
 
 
-def write(path: Path, *lines: Mapping[str, Any] | bytes) -> Path:
+def write(path: Path, *lines: Mapping[str, Any] | Row | bytes) -> Path:
     """Lines as given; bytes are written as they are, with a line end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(
@@ -76,7 +85,7 @@ def write(path: Path, *lines: Mapping[str, Any] | bytes) -> Path:
     return path
 
 
-def raw(line: Mapping[str, Any], old: str, new: str) -> bytes:
+def raw(line: Mapping[str, Any] | Row, old: str, new: str) -> bytes:
     """The encoded line with one piece of its text replaced."""
     text = json.dumps(line, separators=(",", ":"))
     assert text.count(old) >= 1
