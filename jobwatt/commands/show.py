@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from jobwatt.views.report import build
 
 def show(job: str, as_json: bool, cluster: str, environ: Mapping[str, str]) -> None:
     """Print it on stdout. NotFoundError: no such job or step."""
+    gc.disable()  # a million numbers and no garbage, in a process that ends right after
     settings = load(environ)
     account = _account(job, cluster, settings.directory)
     report = build(account)

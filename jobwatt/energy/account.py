@@ -7,6 +7,7 @@ skew between nodes moves no energy.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -57,9 +58,12 @@ def _account(
     finishes = [
         _finish(journal, ends[number]) for journal, number in zip(journals, numbers, strict=True)
     ]
+    nodes = Counter(str(journal.head.get("node", "")) for journal in journals)
     for journal, end in zip(journals, finishes, strict=True):
         length = end - _start(journal)
-        spans = _intervals(journal)
+        # Alone on its node, nothing can overlap.
+        alone = nodes[str(journal.head.get("node", ""))] == 1
+        spans = [] if alone else _intervals(journal)
         united = integrate.union(spans)
         for index, device in enumerate((*journal.gpus, *journal.others)):
             key = (str(journal.head.get("node", "")), device.id)

@@ -15,8 +15,7 @@ from jobwatt.energy.attribute import (
     RULE_WHOLE,
     Share,
     core_fraction,
-    share_span,
-    total_share,
+    share_spans,
 )
 from jobwatt.energy.integrate import Column, Weights
 from jobwatt.journal.reader import MAX_VALUE, Journal
@@ -111,24 +110,15 @@ def _share(journal: Journal, energies: Column, weights: Weights) -> tuple[Share 
     cpus_total = _integer(head.get("cpus_total")) or 0
     cores = core_fraction(_integer(head.get("cpus_allocated")), cpus_total)
     step, node = journal.step_columns["cpu_seconds"], journal.node_columns
-    shares: list[Share] = []
-    rows = zip(
-        energies, step, node["cpu_busy_seconds"], node["cpu_total_seconds"], strict=True
+    # Shares by CPU time of overlapping steps are different shares; only what is shared by cores
+    # would be counted twice.
+    fractions = [cores] * len(energies) if weights is None else [cores * w for w in weights]
+    share = share_spans(
+        energies, step, node["cpu_busy_seconds"], node["cpu_total_seconds"], fractions
     )
-    for number, (energy, cpu, busy, total) in enumerate(rows):
-        if energy is None:
-            continue
-        # Shares by CPU time of overlapping steps are different shares; only what is shared by
-        # cores would be counted twice.
-        weight = 1.0 if weights is None else weights[number]
-        share = share_span(energy, cpu, busy, total, cores * weight)
-        if share is not None:
-            shares.append(share)
-    if not shares:
-        return None, ""
     if all(value is None for value in step):
-        return total_share(shares), RULE_CORES
-    return total_share(shares), RULE if cores else RULE_UNALLOCATED
+        return share, RULE_CORES
+    return share, RULE if cores else RULE_UNALLOCATED
 
 
 def _base(

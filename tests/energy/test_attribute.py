@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatt.energy.attribute import Share, core_fraction, share_span, total_share
+from jobwatt.energy.attribute import Share, core_fraction, share_span, share_spans
 
 FRACTIONS = st.floats(0.0, 1.0)
 ENERGIES = st.floats(0.0, 1e7)
@@ -36,7 +36,7 @@ def test_shares_of_all_jobs_never_exceed_the_node(
             assert 0.0 <= share.low_joules <= share.joules * (1 + 1e-9) + 1e-9
             assert share.joules <= share.high_joules * (1 + 1e-9) + 1e-9
             assert share.high_joules <= energy
-    assert total_share(shares).joules <= energy * (1 + 1e-9)
+    assert sum(share.joules for share in shares) <= energy * (1 + 1e-9)
 
 
 @given(ENERGIES, FRACTIONS, st.floats(0.01, 1e4))
@@ -79,4 +79,16 @@ def test_core_fraction(allocated: int | None, total: int, fraction: float) -> No
 
 
 def test_no_span_is_no_energy() -> None:
-    assert total_share([]).joules == 0.0
+    assert share_spans([], [], [], [], []) is None
+    assert share_spans([None], [1.0], [1.0], [2.0], [0.5]) is None
+
+
+def test_many_spans_are_the_sum_of_each() -> None:
+    energies, steps = [100.0, None, 50.0, 80.0], [1.0, 1.0, None, 4.0]
+    busy, total, cores = [2.0, 2.0, 2.0, 4.0], [8.0, 8.0, 8.0, 8.0], [0.5, 0.5, 0.5, 0.25]
+    rows = zip(energies, steps, busy, total, cores, strict=True)
+    parts = [share_span(*row) for row in rows if row[0] is not None]  # type: ignore[arg-type]
+    whole = share_spans(energies, steps, busy, total, cores)
+    assert whole is not None
+    for name in ("busy_joules", "idle_joules", "low_joules", "high_joules"):
+        assert getattr(whole, name) == pytest.approx(sum(getattr(part, name) for part in parts))
