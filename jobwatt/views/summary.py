@@ -5,6 +5,7 @@ It is printed by srun's epilog: neither rich nor typer, so that the prompt is ba
 
 from __future__ import annotations
 
+from jobwatt.energy.attribute import RULE_UNALLOCATED
 from jobwatt.energy.units import (
     format_duration,
     format_energy,
@@ -67,6 +68,8 @@ def _group_line(group: Group) -> str:
         text += f", mean {format_power(group.power_mean_watts)}"
     if group.utilization_mean_percent is not None:
         text += f", use {format_percent(group.utilization_mean_percent)}"
+    if RULE_UNALLOCATED in group.rule:
+        text += ", the machine's idle part apart"
     if any(device.device_kind == NODE for device in group.devices):
         text += ", not in the total"
     return text

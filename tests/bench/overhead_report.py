@@ -19,10 +19,12 @@ Times of steps: median (quartiles), ways interleaved. "compared" is the ratio to
 launch and end, to the sampler of `jobwatt run` for CPU and memory, to jobwatt for size and
 distributions, to `jobwatt.cli` for import time. Start of the task includes the start of its Python.
 
-Each meter ran at 1 Hz in the same minute, after 15 s of warm-up, on the same fake hardware: NVML
-with 8 GPUs (4 of them in the step), powercap with 2 packages and 2 DRAM domains. A call of the
-fake NVML is cheaper than a driver's. It lacks a few functions that CodeCarbon and perun call; they
-got constants for those. CPU time is that of all threads and processes of a meter; the rows of
+Each meter ran at 1 Hz (jobwatt at 2 Hz for its first 25 s) in the same minutes, after 15 s of
+warm-up, on the same fake hardware: NVML with 8 GPUs (4 of them in the step), powercap with 2
+packages and 2 DRAM domains. A call of the fake NVML is cheaper than a driver's. It lacks a few
+functions that CodeCarbon and perun call; they got constants for those. CodeCarbon measures every
+15 s by default. It and perun write when they end, jobwatt at first a line a second, and later
+one in 10 s. CPU time is that of all threads and processes of a meter; the rows of
 CodeCarbon and perun include the Python that they measure. PSS counts shared pages in parts, and
 several Pythons ran: alone on a node it is a little higher, at most RSS.
 
@@ -71,9 +73,9 @@ def main() -> None:
     if load > 1:
         say(f"the load is {load:.2f}: the figures will be worse than on a quiet machine")
     rows: list[Row] = []
-    say("launch and end of steps, about 2 minutes")
+    say("launch and end of steps, about 70 s")
     rows += overhead_steps.measure(cache / "jobwatt" / "bin", scratch)
-    say("samplers, about 90 s")
+    say("samplers, about 150 s")
     rows += overhead_meters.measure(cache, scratch)
     say("sizes and imports, about 20 s")
     rows += overhead_packages.measure(cache)
