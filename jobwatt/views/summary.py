@@ -69,7 +69,7 @@ def _group_line(group: Group) -> str:
     if group.utilization_mean_percent is not None:
         text += f", use {format_percent(group.utilization_mean_percent)}"
     if RULE_UNALLOCATED in group.rule:
-        text += ", the machine's idle part apart"
+        text += ", idle not counted"
     if any(device.device_kind == NODE for device in group.devices):
         text += ", not in the total"
     return text
