@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -28,12 +29,15 @@ WITH_WRAPPER = "jobwatt: the same with jobwatt run itself"
 CODECARBON = "CodeCarbon in a sleeping Python, 8 GPUs"
 PERUN = "perun monitor of a sleeping Python, 8 GPUs"
 IDLE = "a sleeping Python alone"
+GPUS = {"step": 4, "run": 8}
 
 _TRACKER = """
 import time
 from codecarbon import EmissionsTracker
 tracker = EmissionsTracker(measure_power_secs=1, log_level="error")
 tracker.start()
+if not any(type(part).__name__ == "GPU" for part in tracker._hardware):
+    raise SystemExit("no GPU")
 """
 # What these two ask of NVML and the fake one does not have, in constant time. CodeCarbon and perun
 # would otherwise go on without GPUs.
@@ -83,11 +87,15 @@ def start_all(cache: Path, scratch: Path) -> dict[str, subprocess.Popen[bytes]]:
     customised = scratch / "customised"
     customised.mkdir()
     (customised / "sitecustomize.py").write_text(_NVML_REST, encoding="utf-8")
+    # CodeCarbon takes GPUs for absent where this program does not run.
+    (customised / "nvidia-smi").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    (customised / "nvidia-smi").chmod(0o755)
     sleep = f"import time\ntime.sleep({LIFE_SECONDS})\n"
     script = scratch / "sleep.py"
     script.write_text(sleep, encoding="utf-8")
     base = dict(os.environ)
     others = {**base, "PYTHONPATH": str(customised), "CODECARBON_OUTPUT_DIR": str(scratch)}
+    others["PATH"] = f"{customised}:{base['PATH']}"
     mounted = ["unshare", "-m", "bash", "-c", _MOUNT, str(scratch / "hardware")]
     python = str(cache / "jobwatt/bin/python")
     seconds = f"{LIFE_SECONDS:g}"
@@ -113,6 +121,15 @@ def start_all(cache: Path, scratch: Path) -> dict[str, subprocess.Popen[bytes]]:
     }  # fmt: skip
 
 
+def gpus_in_journals(directory: Path) -> int:
+    """How many GPUs the journals of a JOBWATT_DIR have, by their heads."""
+    count = 0
+    for path in directory.glob("journal/*/*/*.jsonl"):
+        head = json.loads(path.read_text(encoding="utf-8").partition("\n")[0])
+        count += sum(device["kind"] == "gpu" for device in head["devices"])
+    return count
+
+
 def subjects(started: Mapping[str, subprocess.Popen[bytes]], scratch: Path) -> list[Subject]:
     """What is watched. Raises RuntimeError where a meter does not run, or knows no GPU."""
 
@@ -121,8 +138,13 @@ def subjects(started: Mapping[str, subprocess.Popen[bytes]], scratch: Path) -> l
         found = matching((b"sampler/__main__.py", mode.encode()), variable)
         if len(found) != 1:
             raise RuntimeError(f"{len(found)} samplers of {mode}, not one")
+        if gpus_in_journals(scratch / mode) != GPUS[mode]:
+            raise RuntimeError(f"the sampler of {mode} has other GPUs than the table says")
         return found
 
+    ended = [name for name, process in started.items() if process.poll() is not None]
+    if ended:  # CodeCarbon ends where it finds no GPU
+        raise RuntimeError(f"ended too early: {', '.join(ended)}")
     wrapper = started[WITH_WRAPPER].pid
     found = [
         Subject(IN_STEP, sampler("step")),

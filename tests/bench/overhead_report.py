@@ -22,7 +22,9 @@ distributions, to `jobwatt.cli` for import time. Start of the task includes the 
 Each meter ran at 1 Hz (jobwatt at 2 Hz for its first 25 s) in the same minutes, after 15 s of
 warm-up, on the same fake hardware: NVML with 8 GPUs (4 of them in the step), powercap with 2
 packages and 2 DRAM domains. A call of the fake NVML is cheaper than a driver's. It lacks a few
-functions that CodeCarbon and perun call; they got constants for those. CodeCarbon measures every
+functions that CodeCarbon and perun call; they got constants for those. CodeCarbon ends the run
+if it finds no GPU, the journals of jobwatt are counted, and perun has to load NVML. CodeCarbon
+measures every
 15 s by default. It and perun write when they end, jobwatt at first a line a second, and later
 one in 10 s. CPU time is that of all threads and processes of a meter; the rows of
 CodeCarbon and perun include the Python that they measure. PSS counts shared pages in parts, and
