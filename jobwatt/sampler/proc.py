@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from jobwatt.sources.files import read_text
+
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -157,22 +159,6 @@ def descendants(pid: int) -> Iterator[int]:
         current = stack.pop()
         yield current
         stack.extend(children(current))
-
-
-def read_text(path: Path | str) -> str | None:
-    """A small file's text by one read; None if it cannot be had."""
-    if not path:
-        return None
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        return os.read(descriptor, 65536).decode("utf-8", "replace")
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
 
 
 def _integer(text: str | None) -> int | None:

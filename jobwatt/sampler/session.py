@@ -25,6 +25,7 @@ from jobwatt.sampler.slim import slim
 from jobwatt.sampler.tasks import Tasks
 from jobwatt.sampler.writer import Place, Writer
 from jobwatt.slurm.env import DETAILS, StepIdentity, step_identity
+from jobwatt.sources.files import read_text
 
 WATCH_FILE = "watch"
 WATCH_SECONDS = 15.0
@@ -41,17 +42,7 @@ def measure_step(pid: int, environ: Mapping[str, str]) -> None:
         return
     _become_unobtrusive()
     tasks = Tasks(pid, siblings=True, device_files=gpu_files(settings.sys_root / "dev"))
-    cpus_total = os.cpu_count() or 1
-    meters = Meters(
-        Wish(
-            settings.sys_root,
-            environ,
-            settings.nvml_library,
-            settings.disabled_sources,
-            whole_node=holds_whole_node(identity, cpus_total),
-            gpus_only=identity.local_rank != 0,
-        )
-    )
+    meters = _meters(settings, environ, identity, gpus_only=identity.local_rank != 0)
     uuids = [track.device.id for track in meters.tracks]
     lock = _claim(identity, uuids)
     if lock is None or (identity.local_rank != 0 and not uuids):
@@ -66,16 +57,7 @@ def measure_command(environ: Mapping[str, str]) -> None:
     settings = load(environ)
     _become_unobtrusive()
     in_slurm = step_identity(environ, os.uname().nodename)
-    whole_node = in_slurm is not None and holds_whole_node(in_slurm, os.cpu_count() or 1)
-    meters = Meters(
-        Wish(
-            settings.sys_root,
-            environ,
-            settings.nvml_library,
-            settings.disabled_sources,
-            whole_node=whole_node,
-        )
-    )
+    meters = _meters(settings, environ, in_slurm)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     request = json.loads(sys.stdin.readline())
@@ -98,6 +80,24 @@ def measure_command(environ: Mapping[str, str]) -> None:
 def holds_whole_node(identity: StepIdentity, cpus_total: int) -> bool:
     """Whether the job has all CPUs, so that the node's whole energy is its own."""
     return identity.cpus_allocated is not None and identity.cpus_allocated >= cpus_total
+
+
+def _meters(
+    settings: Settings,
+    environ: Mapping[str, str],
+    identity: StepIdentity | None,
+    gpus_only: bool = False,
+) -> Meters:
+    return Meters(
+        Wish(
+            settings.sys_root,
+            environ,
+            settings.nvml_library,
+            settings.disabled_sources,
+            whole_node=identity is not None and holds_whole_node(identity, os.cpu_count() or 1),
+            gpus_only=gpus_only,
+        )
+    )
 
 
 def _measure(
@@ -128,7 +128,7 @@ def _measure(
 
 def _step_usage(pid: int) -> Callable[[], proc.Usage]:
     """The step's cgroup; its CPU time from slurmstepd's descendants where no cgroup counts it."""
-    cgroup = proc.StepCgroup(proc.read_text("/proc/self/cgroup") or "", Path("/sys/fs/cgroup"))
+    cgroup = proc.StepCgroup(read_text("/proc/self/cgroup") or "", Path("/sys/fs/cgroup"))
     fields = proc.stat_fields(pid)
     if cgroup.counts_cpu or fields is None:
         return cgroup.usage
@@ -139,7 +139,7 @@ def _step_usage(pid: int) -> Callable[[], proc.Usage]:
 def read_totals(usage: Callable[[], proc.Usage], clocks: Clocks) -> Totals:
     """The step's, the node's and our own cumulative figures at this instant."""
     used = usage()
-    node = proc.node_cpu_seconds(proc.read_text("/proc/stat"))
+    node = proc.node_cpu_seconds(read_text("/proc/stat"))
     busy, total = node if node else (None, None)
     return Totals(*used, busy, total, clocks.own_cpu())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 def read_text(path: Path | str) -> str | None:
     """The file's text without the white space around it; None if it cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
     try:

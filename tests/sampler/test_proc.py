@@ -17,11 +17,11 @@ from jobwatt.sampler.proc import (
     children,
     descendants,
     node_cpu_seconds,
-    read_text,
     start_boot_seconds,
     stat_fields,
     step_level,
 )
+from jobwatt.sources.files import read_text
 
 V1 = """12:cpu,cpuacct:/slurm_n1/uid_0/job_3/step_0/task_0
 11:memory:/slurm_n1/uid_0/job_3/step_0/task_0
