@@ -72,7 +72,7 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def start_sampler(environ: Mapping[str, str]) -> subprocess.Popen[str] | None:
-    """The sampler, ready to read; None if it does not get ready in time (the job goes first)."""
+    """The sampler, ready to read or nearly so (the command waits 0.5 s at most); None: no start."""
     package = Path(__file__).parents[1]
     entry = ["-I", "-m", "jobwatt.sampler"]
     if package.parent.name in ("site-packages", "dist-packages"):  # all that it needs is there

@@ -36,7 +36,7 @@ class StepFiles:
     end: Path | None
 
     @property
-    def age_order(self) -> float:
+    def modified_wall_seconds(self) -> float:
         """Time of the last change to any of the files."""
         return max(_modified(path) for path in self.journals)
 
@@ -64,7 +64,7 @@ def steps_of(directory: Path, job: str, cluster: str | None = None) -> list[Step
         )
     clusters = {step.cluster for step in steps}
     if len(clusters) > 1:
-        newest = max(steps, key=lambda step: step.age_order).cluster
+        newest = max(steps, key=lambda step: step.modified_wall_seconds).cluster
         steps = [step for step in steps if step.cluster == newest]
     return steps
 
@@ -82,7 +82,7 @@ def last_step(directory: Path) -> StepFiles:
             f"nothing measured yet below {directory}",
             "start a step by srun-green, or a command by `jobwatt run -- COMMAND`",
         )
-    return max(steps, key=lambda step: step.age_order)
+    return max(steps, key=lambda step: step.modified_wall_seconds)
 
 
 def account_of_step(files: StepFiles, clock: Callable[[], float] = time.time) -> Account:

@@ -64,7 +64,7 @@ class DeviceTrack:
 
     def _without_counter(self, before: Meter, now: float, reading: Reading) -> tuple[Meter, Step]:
         """Polled power instead of a counter that stands still, which is remembered."""
-        after, step = advance(before._replace(counter_joules=None), now, None, reading.power_watts)
+        _, step = advance(before, now, None, reading.power_watts)
         after = Meter(now, before.counter_joules, reading.power_watts)
         return after, Step(step.energy_joules, "stuck")
 
