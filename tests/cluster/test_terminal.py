@@ -17,8 +17,9 @@ from tests.cluster.screen import Screen
 
 pytestmark = pytest.mark.cluster
 
+# Each name once: two signals close together may reach bash as one.
 TELLS_SIGNALS = """
-for name in INT TERM USR1 USR2 HUP CONT; do trap "echo got $name" $name; done
+for name in INT TERM USR1 USR2 HUP CONT; do trap "echo got $name; trap : $name" $name; done
 trap 'echo got TERM; exit 9' TERM
 echo $SLURM_JOB_ID
 end=$((SECONDS + 20))
