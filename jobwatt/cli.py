@@ -1,4 +1,4 @@
-"""Commands. Bodies import what they need; nothing else prints errors or exits."""
+"""The program: its commands, errors and exit codes. Bodies import what they need when called."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from jobwatt import __version__
+from jobwatt.commands.declare_history import Ascii, declare
 from jobwatt.errors import JobwattError, UsageError
 
 app = typer.Typer(
@@ -50,11 +51,15 @@ def show(
     cluster: Annotated[
         str, typer.Option(metavar="NAME", help="Whose job, where clusters share job ids.")
     ] = "",
+    ascii: Ascii = False,
 ) -> None:
-    """What a job or step used, device by device."""
+    """What a job or step used, device by device and over time."""
     from jobwatt.commands.show import show as body
 
-    body(job, json, cluster, os.environ)
+    body(job, json, cluster, ascii, os.environ)
+
+
+declare(app)
 
 
 @app.command()

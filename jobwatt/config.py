@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from jobwatt import config_values as parse
 from jobwatt.config_file import read_config
-from jobwatt.config_values import SOURCES, Environ, shown
+from jobwatt.config_values import SLURM_APIS, SOURCES, Environ, shown
 from jobwatt.paths import fallback_directory
 
 SITE_FILE = Path("/etc/jobwatt/config.toml")
@@ -35,6 +35,12 @@ class Settings(NamedTuple):
     sys_root: Path = Path("/")
     nvml_library: str = ""
     disabled_sources: tuple[str, ...] = ()
+    index_directory: str = ""
+    full_days: float = 30.0
+    minute_days: float = 365.0
+    auto_compact: bool = True
+    slurm_api: str = "auto"
+    slurm_interval_seconds: float = 60.0
     problems: tuple[str, ...] = ()
     """One line for each wrong file, key or value, with what is used instead."""
 
@@ -87,6 +93,21 @@ KEYS: tuple[Key, ...] = (
         parse.optional_path, "", "full path of libnvidia-ml.so.1 if the loader cannot find it"),
     Key("disabled_sources", "JOBWATT_DISABLED_SOURCES", "sources.disabled", parse.list_text,
         parse.sources, (), "power sources not to use: " + ", ".join(SOURCES)),
+    Key("index_directory", "JOBWATT_INDEX_DIR", "history.index_directory", str,
+        parse.optional_path, "", "where the index of past jobs lies, on a local disk; default: "
+        "/var/tmp/jobwatt-<uid>"),
+    Key("full_days", "JOBWATT_FULL_DAYS", "history.full_days", parse.number_text,
+        parse.days(1, 36500), 30.0, "journals of ended jobs keep every line for so many days"),
+    Key("minute_days", "JOBWATT_MINUTE_DAYS", "history.minute_days", parse.number_text,
+        parse.days(1, 36500), 365.0,
+        "then one line a minute up to this age; then the job's figures alone, for ever"),
+    Key("auto_compact", "JOBWATT_AUTO_COMPACT", "history.auto_compact", parse.flag_text,
+        parse.flag, True, "compact old journals in the background, at most once a day"),
+    Key("slurm_api", "JOBWATT_SLURM_API", "slurm.api", str, parse.slurm_api, "auto",
+        "how to ask Slurm: " + ", ".join(SLURM_APIS)),
+    Key("slurm_interval_seconds", "JOBWATT_SLURM_INTERVAL_SECONDS", "slurm.interval_seconds",
+        parse.number_text, parse.seconds(60, 86400), 60.0,
+        "shortest time between two questions to Slurm, 60 s or more"),
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 SOURCES = ("nvml", "powercap", "perf", "hwmon", "pm_counters", "estimate")
+SLURM_APIS = ("auto", "commands", "pyslurm", "none")
 
 Environ = Mapping[str, str]
 
@@ -68,12 +69,20 @@ def optional_path(value: object, environ: Environ) -> str:
 
 def seconds(low: float, high: float) -> Callable[[object, Environ], float]:
     """Check for a time from `low` to `high` seconds."""
+    return _number_of("seconds", low, high)
 
+
+def days(low: float, high: float) -> Callable[[object, Environ], float]:
+    """Check for a time from `low` to `high` days."""
+    return _number_of("days", low, high)
+
+
+def _number_of(unit: str, low: float, high: float) -> Callable[[object, Environ], float]:
     def check(value: object, _: Environ) -> float:
         # Compared before float(): an integer may be too large for a float. NaN fails both.
         if isinstance(value, int | float) and value is not True and low <= value <= high:
             return float(value)
-        raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
+        raise ValueError(f"must be a number of {unit} from {low:g} to {high:g}")
 
     return check
 
@@ -105,6 +114,13 @@ def sources(value: object, _: Environ) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(name in SOURCES for name in value):
         return tuple(dict.fromkeys(value))
     raise ValueError(f"must be a list of: {', '.join(SOURCES)}")
+
+
+def slurm_api(value: object, _: Environ) -> str:
+    """Name of a way to ask Slurm."""
+    if value in SLURM_APIS:
+        return str(value)
+    raise ValueError(f"must be one of: {', '.join(SLURM_APIS)}")
 
 
 def list_text(text: str) -> object:

@@ -13,7 +13,7 @@ from jobwatt.model import Account
 from jobwatt.views.report import build
 
 
-def show(job: str, as_json: bool, cluster: str, environ: Mapping[str, str]) -> None:
+def show(job: str, as_json: bool, cluster: str, ascii_only: bool, environ: Mapping[str, str]) -> None:
     """Print it on stdout. NotFoundError: no such job or step."""
     gc.disable()  # a million numbers and no garbage, in a process that ends right after
     settings = load(environ)
