@@ -146,12 +146,12 @@ def test_bar(fraction: float | None, blocks: str, letters: str) -> None:
 
 def test_plot_to_look_at() -> None:
     values = [0.0, 100.0, 200.0, 300.0, 400.0, None, None, 150.0, 150.0, 150.0]
-    assert plot(values, 19, 3, ASCII, format_power, ("10:00", "11:00")) == [
-        "400 W |    :#",
-        "      |  .:##   ...",
-        "  0 W |.:|###   ###",
-        "      +------------",
-        "       10:00  11:00",
+    assert plot(values, 17, 3, ASCII, format_power, ("0 s", "1 h")) == [
+        "400 W |   .#",
+        "      |  :##",
+        "  0 W |.|###  ###",
+        "      +----------",
+        "       0 s    1 h",
     ]
     assert plot(values, 27, 3, BLOCKS, format_percent, ("0 s", "1 h"), 500.0, 8) == [
         "   500 % │       ▃▃",
