@@ -38,6 +38,8 @@ class DeviceEnergy:
     coverage: float | None = None
     """Part of the step's time for which the energy is known, 0 to 1."""
     covered_seconds: float = 0.0
+    held_seconds: float = 0.0
+    """How long the step had it, without the time that another step of the job counts."""
     whole_joules: float | None = None
     """Energy of the whole metered device where `energy` is a share of it."""
     idle_part_joules: float | None = None
@@ -90,3 +92,5 @@ class Account:
     """What could not be measured or read, one line each."""
     details: tuple[tuple[str, str], ...] = ()
     steps: tuple[str, ...] = ()
+    exit_code: int | None = None
+    """Of the command, where it is known without Slurm; 128 + n where a signal ended it."""

@@ -1,6 +1,6 @@
 """Where journals lie below the directory of the settings, and what their names say.
 
-    journal/<YYYY-MM>/<job>[@<cluster>]/<step>.<restart>.<node>.<rank>.jsonl
+    journal/<YYYY-MM>/<job>[@<cluster>]/<step>.<restart>.<node>.<rank>.jsonl[.gz]
     journal/<YYYY-MM>/<job>[@<cluster>]/<step>.<restart>.end.json
 
 The month is that of the writer's start, so one job may have several directories. The sampler
@@ -15,6 +15,8 @@ from pathlib import Path
 from jobwatt.errors import UnreadableError
 
 JOURNAL_SUFFIX = ".jsonl"
+PACKED_SUFFIX = ".jsonl.gz"
+"""A compressed journal. Where both are there, the plain one counts: it may have grown since."""
 END_SUFFIX = ".end.json"
 MAX_COMPONENT_LETTERS = 128
 MAX_SHORT_LETTERS = 48
@@ -66,6 +68,7 @@ def end_path(
 
 def parse_journal_name(name: str) -> tuple[str, int, str, int] | None:
     """Step, restart, node and rank of a journal's file name; None for any other name."""
+    name = name.removesuffix(".gz")
     if not name.endswith(JOURNAL_SUFFIX):
         return None
     step, _, rest = name[: -len(JOURNAL_SUFFIX)].partition(".")
@@ -110,13 +113,18 @@ def all_job_directories(directory: Path) -> list[Path]:
 
     Nothing written yet gives an empty list. UnreadableError: a directory may not be read.
     """
+    return [path for month in month_directories(directory) for path in job_directories(month)]
+
+
+def month_directories(directory: Path) -> list[Path]:
+    """Existing directories of months, the newest first. UnreadableError: may not be read."""
     months = [path for path in _directories(directory / "journal") if _is_month(path.name)]
-    months.sort(key=lambda path: path.name, reverse=True)
-    return [
-        path
-        for month in months
-        for path in sorted(_directories(month), key=_job_order, reverse=True)
-    ]
+    return sorted(months, key=lambda path: path.name, reverse=True)
+
+
+def job_directories(month: Path) -> list[Path]:
+    """Job directories of one month, the highest job first. UnreadableError: may not be read."""
+    return sorted(_directories(month), key=_job_order, reverse=True)
 
 
 def fallback_directory(uid: int) -> Path:

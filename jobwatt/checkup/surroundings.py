@@ -18,16 +18,13 @@ from jobwatt import __version__
 from jobwatt.checkup.findings import ABSENT, NOTE, OK, PROBLEM, Check
 from jobwatt.config import Settings
 from jobwatt.energy.units import format_bytes
+from jobwatt.filesystems import SHARED_FILESYSTEMS, filesystem_kind
 from jobwatt.paths import fallback_directory
 from jobwatt.sampler.proc import StepCgroup
 from jobwatt.sources.files import is_there
 
 SMALL_FREE_BYTES = 100 << 20
 """A month of many jobs fits into less; a filesystem this full is about to refuse."""
-SHARED_FILESYSTEMS = (
-    *("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "panfs", "afs", "smb3", "cifs", "gfs2"),
-    *("ocfs2", "pvfs2", "fuse.glusterfs", "wekafs", "fuse.ceph"),
-)
 _PROBE_SECONDS = 10.0
 
 
@@ -63,21 +60,6 @@ def check_journal(directory: Path, uid: int, mountinfo: str) -> Check:
     if free < SMALL_FREE_BYTES:
         return Check("journal", PROBLEM, text + ": nearly full", facts)
     return Check("journal", state, text, facts)
-
-
-def filesystem_kind(path: str, mountinfo: str) -> str:
-    """Type of the filesystem that holds `path`, from `/proc/self/mountinfo` (proc(5))."""
-    found, best = "unknown", -1
-    for line in mountinfo.splitlines():
-        left, _, right = line.partition(" - ")
-        fields, kind = left.split(), right.split()
-        if len(fields) < 5 or not kind:
-            continue
-        mount = fields[4].replace(r"\040", " ")
-        inside = path == mount or path.startswith(mount.rstrip("/") + "/")
-        if inside and len(mount) >= best:  # the later mount hides the earlier
-            found, best = kind[0], len(mount)
-    return found
 
 
 def _write_error(folder: Path, is_ours: bool) -> str | None:

@@ -51,7 +51,17 @@ def jobs(
     from jobwatt.commands.jobs import jobs as body
 
     wish = Wish(
-        tuple(job or ()), since, until, state, name, account, partition, sort, limit, tasks, measured
+        jobs=tuple(job or ()),
+        since=since,
+        until=until,
+        state=state,
+        name=name,
+        account=account,
+        partition=partition,
+        sort=sort,
+        limit=limit,
+        tasks=tasks,
+        measured=measured,
     )
     body(wish, "json" if json else "csv" if csv else "text", os.environ)
 

@@ -17,7 +17,7 @@ from typing import IO
 
 from jobwatt.config import Settings, load
 from jobwatt.errors import JobwattError
-from jobwatt.journal.store import account_of_step, steps_of
+from jobwatt.journal.store import StepFiles, account_of_step, record_end, steps_of
 from jobwatt.slurm.env import step_identity
 from jobwatt.views.report import build
 from jobwatt.views.summary import summary_lines
@@ -61,11 +61,13 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     if sampler:
         _tell(sampler, {"pid": child, "job": job, "step": name, "command": list(command)})
     status = _wait(child)
+    ended = time.time()
+    code = os.waitstatus_to_exitcode(status)
     if sampler:
         _finish(sampler)
+        files = _note_end(settings, job, name, step.cluster if step else "", ended, code)
         if not settings.quiet:
-            _summarise(settings, job, name, step.cluster if step else "")
-    code = os.waitstatus_to_exitcode(status)
+            _summarise(settings, f"{job}.{name}", files)
     if code < 0:
         _die_likewise(-code)
     return code
@@ -151,13 +153,25 @@ def _finish(sampler: subprocess.Popen[str]) -> None:
         sampler.kill()
 
 
-def _summarise(settings: Settings, job: str, step: str, cluster: str) -> None:
+def _note_end(
+    settings: Settings, job: str, step: str, cluster: str, wall_seconds: float, code: int
+) -> StepFiles | None:
+    """The step's files, with its end and exit code noted; None if there is no journal."""
     try:
         found = steps_of(settings.directory, job, cluster or None)
-        files = next(files for files in found if files.step == step)
-        lines = summary_lines(build(account_of_step(files)))
-    except (JobwattError, StopIteration):
-        lines = [f"jobwatt {job}.{step}: no figures: the journal could not be written"]
+    except JobwattError:
+        return None
+    ours = [files for files in found if files.step == step]
+    return record_end(ours[0], wall_seconds, code if code >= 0 else 128 - code) if ours else None
+
+
+def _summarise(settings: Settings, name: str, files: StepFiles | None) -> None:
+    lines = [f"jobwatt {name}: no figures: the journal could not be written"]
+    if files is not None:
+        try:
+            lines = summary_lines(build(account_of_step(files)))
+        except JobwattError:
+            pass
     sys.stderr.write("".join(f"{line}\n" for line in (*settings.problems[:1], *lines)))
 
 

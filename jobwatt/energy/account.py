@@ -14,11 +14,11 @@ from dataclasses import replace
 from jobwatt.energy import integrate
 from jobwatt.energy.devices import MEBIBYTE, gpu_energy, other_energy
 from jobwatt.energy.integrate import Interval, Weights
-from jobwatt.energy.merge import merge_devices
+from jobwatt.energy.merge import lowest_coverage, merge_devices
 from jobwatt.journal.format import EVENTS
 from jobwatt.journal.reader import MAX_VALUE, Journal
 from jobwatt.model import Account, DeviceEnergy, NodeUse
-from jobwatt.sources.base import ABSENT, NODE
+from jobwatt.sources.base import ABSENT
 
 END_SLACK_SECONDS = 15.0
 """A recorded end this much after a node's last line is believed; more is a skewed clock."""
@@ -87,7 +87,7 @@ def _account(
         start_wall_seconds=start,
         duration_seconds=max(0.0, max(finishes) - start),
         running=_is_running(newest, ends, now),
-        coverage=_coverage(merged),
+        coverage=lowest_coverage(merged),
         nodes=tuple(_node_use(group) for group in _by_node(journals)),
         devices=tuple(merged),
         events=tuple(_events(journals)),
@@ -101,8 +101,10 @@ def _account(
 
 
 def _start(journal: Journal) -> float:
-    """Wall time at which the task started on this node."""
+    """Wall time at which the task started on this node, or at which these lines begin."""
     wall, age = journal.head.get("wall_seconds"), journal.head.get("age_seconds")
+    if journal.since_seconds is not None:
+        return _number(wall) + journal.since_seconds
     return _number(wall) - _number(age)
 
 
@@ -130,11 +132,6 @@ def _weights(spans: Sequence[Interval], covered: Sequence[Interval]) -> Weights:
 def _is_running(newest: Journal, ends: Mapping[int, float | None], now: float) -> bool:
     ended = newest.end is not None or any(end is not None for end in ends.values())
     return not ended and now - newest.modified_wall_seconds < RUNNING_SECONDS
-
-
-def _coverage(devices: Sequence[DeviceEnergy]) -> float | None:
-    known = [d.coverage for d in devices if d.coverage is not None and d.device_kind != NODE]
-    return min(known, default=None)
 
 
 def _by_node(journals: Sequence[Journal]) -> list[list[Journal]]:

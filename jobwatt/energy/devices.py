@@ -129,7 +129,13 @@ def _base(
     weights: Weights,
 ) -> DeviceEnergy:
     """What all devices have in common; the energy still unavailable."""
-    covered = integrate.covered_seconds(columns["energy_joules"], journal.length_seconds, weights)
+    lengths = journal.length_seconds
+    covered = integrate.covered_seconds(columns["energy_joules"], lengths, weights)
+    counted_elsewhere = 0.0
+    if weights is not None:
+        rest = [1.0 - weight for weight in weights]
+        counted_elsewhere = integrate.known_sum(lengths, rest) or 0.0
+    held = max(covered, duration - counted_elsewhere)
     return DeviceEnergy(
         node=str(journal.head.get("node", "")),
         device_kind=device.kind,
@@ -138,8 +144,9 @@ def _base(
         source=device.source,
         method=device.method,
         energy=Energy(None, UNAVAILABLE),
-        coverage=min(1.0, covered / duration) if duration > 0 else None,
+        coverage=covered / held if held > 0 else None,
         covered_seconds=covered,
+        held_seconds=held,
         power_peak_watts=integrate.peak(columns["power_max_watts"]),
     )
 

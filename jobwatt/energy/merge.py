@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from jobwatt.model import ATTRIBUTED, ESTIMATED, MEASURED, UNAVAILABLE, DeviceEnergy, Energy
+from jobwatt.model import (
+    ATTRIBUTED,
+    ESTIMATED,
+    MEASURED,
+    UNAVAILABLE,
+    Account,
+    DeviceEnergy,
+    Energy,
+    NodeUse,
+)
 from jobwatt.sources.base import NODE
 
 METERED = (MEASURED, ATTRIBUTED)
@@ -35,6 +44,63 @@ def sum_energies(parts: Sequence[Energy]) -> Energy | None:
     )
 
 
+def join_accounts(parts: Sequence[Account]) -> Account:
+    """One account of several of the same job that count nothing twice: of nodes, or of times."""
+    if len(parts) == 1:
+        return parts[0]
+    ordered = sorted(parts, key=lambda part: part.start_wall_seconds)
+    start = ordered[0].start_wall_seconds
+    steps = tuple(dict.fromkeys(step for part in ordered for step in part.steps))
+    devices = merge_devices([device for part in ordered for device in part.devices])
+    return replace(
+        ordered[0],
+        step=steps[0] if len(steps) == 1 else "",
+        restart=max(part.restart for part in ordered),
+        duration_seconds=max(p.start_wall_seconds + p.duration_seconds for p in ordered) - start,
+        running=any(part.running for part in ordered),
+        coverage=lowest_coverage(devices),
+        nodes=_join_nodes([node for part in ordered for node in part.nodes]),
+        devices=tuple(devices),
+        events=tuple(event for part in ordered for event in part.events),
+        problems=tuple(dict.fromkeys(line for part in ordered for line in part.problems)),
+        steps=steps,
+        exit_code=ordered[-1].exit_code,
+    )
+
+
+def lowest_coverage(devices: Sequence[DeviceEnergy]) -> float | None:
+    """Coverage of the device where it is lowest, the node's own meter left out."""
+    known = [d.coverage for d in devices if d.coverage is not None and d.device_kind != NODE]
+    return min(known, default=None)
+
+
+def _join_nodes(nodes: Sequence[NodeUse]) -> tuple[NodeUse, ...]:
+    joined: dict[str, NodeUse] = {}
+    for b in nodes:
+        a = joined.get(b.node)
+        if a is None:
+            joined[b.node] = b
+            continue
+        joined[b.node] = NodeUse(
+            b.node,
+            _sum(a.cpu_seconds, b.cpu_seconds),
+            a.cpus_allocated if b.cpus_allocated is None else b.cpus_allocated,
+            max((m for m in (a.memory_peak_bytes, b.memory_peak_bytes) if m is not None),
+                default=None),
+            _sum(a.read_bytes, b.read_bytes),
+            _sum(a.written_bytes, b.written_bytes),
+            a.sampler_cpu_seconds + b.sampler_cpu_seconds,
+            a.missed_ticks + b.missed_ticks,
+            a.bad_lines + b.bad_lines,
+        )  # fmt: skip
+    return tuple(joined.values())
+
+
+def _sum(a: float | None, b: float | None) -> float | None:
+    known = [value for value in (a, b) if value is not None]
+    return sum(known) if known else None
+
+
 def merge_devices(devices: Sequence[DeviceEnergy]) -> list[DeviceEnergy]:
     """One row per node and device: the parts of several steps added up."""
     merged: dict[tuple[str, str], DeviceEnergy] = {}
@@ -47,11 +113,10 @@ def merge_devices(devices: Sequence[DeviceEnergy]) -> list[DeviceEnergy]:
 def _add(a: DeviceEnergy, b: DeviceEnergy) -> DeviceEnergy:
     seconds = a.covered_seconds + b.covered_seconds
     energy = sum_energies([a.energy, b.energy]) or a.energy
-    times = [d.covered_seconds / d.coverage for d in (a, b) if d.coverage]
+    held = a.held_seconds + b.held_seconds
 
     def plus(field: Callable[[DeviceEnergy], float | None]) -> float | None:
-        known = [value for value in (field(a), field(b)) if value is not None]
-        return sum(known) if known else None
+        return _sum(field(a), field(b))
 
     def mean(field: Callable[[DeviceEnergy], float | None]) -> float | None:
         known = [(value, d.covered_seconds) for d in (a, b) if (value := field(d)) is not None]
@@ -69,8 +134,9 @@ def _add(a: DeviceEnergy, b: DeviceEnergy) -> DeviceEnergy:
         a,
         energy=energy,
         rule="; ".join(rules),
-        coverage=min(1.0, seconds / sum(times)) if times else a.coverage,
+        coverage=min(1.0, seconds / held) if held > 0 else None,
         covered_seconds=seconds,
+        held_seconds=held,
         whole_joules=plus(lambda d: d.whole_joules),
         idle_part_joules=plus(lambda d: d.idle_part_joules),
         power_mean_watts=energy.joules / seconds if energy.joules is not None and seconds else None,

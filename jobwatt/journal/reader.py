@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,10 @@ class Journal:
     end: str | None
     bad_lines: int
     modified_wall_seconds: float
+    read_bytes: int = 0
+    """End of what was read: where to go on reading."""
+    since_seconds: float | None = None
+    """Where the lines begin, from the first reading; None: at the beginning."""
 
     @property
     def last_seconds(self) -> float:
@@ -58,9 +63,17 @@ class Journal:
         return float(self.time_seconds[-1] or 0.0) if self.time_seconds else 0.0
 
 
-def read_journal(path: Path) -> Journal:
-    """Read one file. UnreadableError: not a journal of ours, or of a later version."""
-    text, modified = read_regular_file(path)
+def read_journal(path: Path, since_bytes: int | None = None) -> Journal:
+    """Read one file. UnreadableError: not a journal of ours, or of a later version.
+
+    `since_bytes`: of a file that may still grow, the head and the lines from this place on (0, or
+    a `Journal.read_bytes` of before); an unfinished last line is left for the next time.
+    """
+    text, modified = read_regular_file(path, since_bytes or 0)
+    if path.name.endswith(".gz"):
+        text = unpacked(text, path.name)
+    if since_bytes is not None:
+        text = text[: text.rfind(b"\n") + 1]
     lines = text.split(b"\n")
     head = _loads(lines[0])
     if not isinstance(head, dict) or "jobwatt" not in head:
@@ -115,11 +128,32 @@ def read_journal(path: Path) -> Journal:
         end=end,
         bad_lines=bad,
         modified_wall_seconds=modified,
+        read_bytes=max(since_bytes or 0, len(lines[0]) + 1) + len(text) - len(lines[0]) - 1,
+        since_seconds=_first_seconds(rows) if since_bytes else None,
     )
 
 
-def read_regular_file(path: Path) -> tuple[bytes, float]:
+def _first_seconds(rows: Sequence[Sequence[float | None]]) -> float | None:
+    """When the first span began."""
+    return (rows[0][0] or 0.0) - (rows[0][1] or 0.0) if rows else None
+
+
+def unpacked(packed: bytes, name: str) -> bytes:
+    """The text of a `.jsonl.gz`. UnreadableError: damaged, or larger than a journal may be."""
+    inflate = zlib.decompressobj(wbits=31)  # gzip
+    try:
+        text = inflate.decompress(packed, MAX_FILE_BYTES)
+    except zlib.error as error:
+        raise UnreadableError(f"{name}: damaged ({error})") from error
+    if not inflate.eof:
+        raise UnreadableError(f"{name}: damaged (cut off, or too large)")
+    return text
+
+
+def read_regular_file(path: Path, since_bytes: int = 0) -> tuple[bytes, float]:
     """The file's bytes and time of change. Never blocks on a FIFO, never follows a link.
+
+    With `since_bytes`: its first line, then what follows this place.
 
     UnreadableError: not a regular file, or not ours to read.
     """
@@ -133,7 +167,9 @@ def read_regular_file(path: Path) -> tuple[bytes, float]:
         raise UnreadableError(f"{path.name}: not a journal file")
     with os.fdopen(descriptor, "rb") as file:
         try:
-            return file.read(MAX_FILE_BYTES), status.st_mtime
+            first = file.readline() if since_bytes else b""
+            file.seek(max(since_bytes, len(first)))
+            return first + file.read(MAX_FILE_BYTES), status.st_mtime
         except OSError as error:
             raise UnreadableError(f"{path.name}: {error.strerror}") from error
 

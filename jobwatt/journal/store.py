@@ -56,7 +56,7 @@ def steps_of(directory: Path, job: str, cluster: str | None = None) -> list[Step
     folders = [
         folder for root in roots(directory) for folder in find_job_directories(root, job, cluster)
     ]
-    steps = _steps(folders)
+    steps = steps_in(folders)
     if not steps:
         raise NotFoundError(
             f"no measurement of job {job} below {directory}",
@@ -76,7 +76,7 @@ def last_step(directory: Path) -> StepFiles:
     recent = [folder for folder in folders if folder.parent.name in months]
     recent.sort(key=_modified, reverse=True)
     # A directory's time is that of its newest file's creation: a long step may still be writing.
-    steps = _steps(recent[:50])
+    steps = steps_in(recent[:50])
     if not steps:
         raise NotFoundError(
             f"nothing measured yet below {directory}",
@@ -87,9 +87,10 @@ def last_step(directory: Path) -> StepFiles:
 
 def account_of_step(files: StepFiles, clock: Callable[[], float] = time.time) -> Account:
     """One step's figures. UnreadableError if none of its journals can be read."""
-    journals, problems = _read(files)
-    account = account_step(journals, _end_wall_seconds(files.end), clock())
-    return _with_problems(account, problems)
+    journals, problems = read_step(files)
+    end_wall_seconds, exit_code = read_end(files.end)
+    account = account_step(journals, end_wall_seconds, clock())
+    return _with_problems(replace(account, exit_code=exit_code), problems)
 
 
 def account_of_job(steps: Sequence[StepFiles], clock: Callable[[], float] = time.time) -> Account:
@@ -98,19 +99,25 @@ def account_of_job(steps: Sequence[StepFiles], clock: Callable[[], float] = time
     problems: list[str] = []
     for files in steps:
         try:
-            journals, said = _read(files)
+            journals, said = read_step(files)
         except UnreadableError as error:
             problems.append(str(error))
             continue
         problems.extend(said)
-        groups.append((journals, _end_wall_seconds(files.end)))
+        end_wall_seconds, exit_code = read_end(files.end)
+        groups.append((journals, end_wall_seconds))
     if not groups:
         raise UnreadableError(problems[0])
-    return _with_problems(account_job(groups, clock()), problems)
+    account = account_job(groups, clock())
+    if len(groups) == 1:
+        account = replace(account, exit_code=exit_code)
+    return _with_problems(account, problems)
 
 
-def record_end(files: StepFiles, wall_seconds: float) -> StepFiles:
-    """Note when srun saw the step end: the sampler was killed and could not. Best effort."""
+def record_end(
+    files: StepFiles, wall_seconds: float, exit_code: int | None = None
+) -> StepFiles:
+    """Note when the step was seen to end, and its exit code where known. Best effort."""
     folder = files.journals[0].parent
     path = end_path(
         folder.parents[2],
@@ -124,24 +131,29 @@ def record_end(files: StepFiles, wall_seconds: float) -> StepFiles:
     try:
         descriptor = os.open(path, flags, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            json.dump({"jobwatt": 1, "wall_seconds": round(wall_seconds, 3)}, file)
+            end = {"jobwatt": 1, "wall_seconds": round(wall_seconds, 3), "exit_code": exit_code}
+            json.dump(end, file)
     except OSError:
         return files
     return replace(files, end=path)
 
 
-def _steps(folders: Sequence[Path]) -> list[StepFiles]:
+def steps_in(folders: Sequence[Path]) -> list[StepFiles]:
+    """The steps whose journals lie in these job directories. One that cannot be read is left out.
+
+    A journal that is there plain and packed is taken plain: it may have grown since.
+    """
     groups: dict[tuple[str, str, str, int], list[Path]] = {}
     ends: dict[tuple[str, str, str, int], Path] = {}
     for folder in folders:
         job, cluster = parse_job_name(folder.name)
         try:
-            names = sorted(os.listdir(folder))
+            names = set(os.listdir(folder))
         except OSError:
             continue
-        for name in names:
+        for name in sorted(names):
             parsed = parse_journal_name(name)
-            if parsed:
+            if parsed and (not name.endswith(".gz") or name.removesuffix(".gz") not in names):
                 key = (job, cluster or "", parsed[0], parsed[1])
                 groups.setdefault(key, []).append(folder / name)
                 end = folder / f"{parsed[0]}.{parsed[1]}{END_SUFFIX}"
@@ -152,7 +164,8 @@ def _steps(folders: Sequence[Path]) -> list[StepFiles]:
     ]
 
 
-def _read(files: StepFiles) -> tuple[list[Journal], list[str]]:
+def read_step(files: StepFiles) -> tuple[list[Journal], list[str]]:
+    """Its journals, and a line for each that cannot be read. UnreadableError: none can."""
     journals: list[Journal] = []
     problems: list[str] = []
     for path in files.journals:
@@ -165,14 +178,16 @@ def _read(files: StepFiles) -> tuple[list[Journal], list[str]]:
     return journals, problems
 
 
-def _end_wall_seconds(path: Path | None) -> float | None:
-    if path is None:
-        return None
+def read_end(path: Path | None) -> tuple[float | None, int | None]:
+    """When the step was seen to end, and its exit code; None where unknown."""
     try:
-        value = json.loads(read_regular_file(path)[0][:4096])["wall_seconds"]
-    except (UnreadableError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return float(value) if isinstance(value, (int, float)) and abs(value) < MAX_VALUE else None
+        end = json.loads(read_regular_file(path)[0][:4096]) if path is not None else {}
+        wall_seconds, code = end.get("wall_seconds"), end.get("exit_code")
+    except (UnreadableError, ValueError, AttributeError, RecursionError):
+        return None, None
+    if not isinstance(wall_seconds, (int, float)) or not abs(wall_seconds) < MAX_VALUE:
+        wall_seconds = None
+    return wall_seconds, code if type(code) is int and 0 <= code < 256 else None
 
 
 def _with_problems(account: Account, problems: Sequence[str]) -> Account:

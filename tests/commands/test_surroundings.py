@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobwatt.checkup.surroundings import check_cpu_time, filesystem_kind
+from jobwatt.checkup.surroundings import check_cpu_time
+from jobwatt.filesystems import filesystem_kind
 from tests.commands.machine import Machine, unprivileged
 from tests.sources.trees import write
 

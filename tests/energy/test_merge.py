@@ -12,7 +12,7 @@ from jobwatt.sources.base import GPU, NODE, PACKAGE
 
 GPU0 = DeviceEnergy(
     "n1", GPU, "GPU-0", "A100", "nvml", "counter", Energy(1000.0, MEASURED, 900.0, 1100.0),
-    coverage=1.0, covered_seconds=10.0, utilization_mean_percent=50.0, event_reasons=1,
+    coverage=1.0, covered_seconds=10.0, held_seconds=10.0, utilization_mean_percent=50.0, event_reasons=1,
     idle_seconds=2.0, idle_energy_joules=100.0, power_peak_watts=120.0, memory_peak_bytes=7,
 )  # fmt: skip
 CPU = DeviceEnergy(
@@ -22,7 +22,7 @@ CPU = DeviceEnergy(
 GUESS = replace(CPU, device_id="cpus", energy=Energy(70.0, ESTIMATED, 35.0, 105.0))
 METER = replace(CPU, device_kind=NODE, device_id="node", energy=Energy(9000.0, MEASURED, 1.0, 2.0))
 BLANK = replace(GPU0, device_id="GPU-1", energy=Energy(None, UNAVAILABLE), coverage=0.0,
-                covered_seconds=0.0)  # fmt: skip
+                covered_seconds=0.0, held_seconds=10.0)  # fmt: skip
 
 
 def test_the_total_is_without_the_node_meter_and_without_estimates() -> None:
@@ -43,6 +43,7 @@ def test_unknown_parts_are_left_out() -> None:
 def test_two_steps_of_one_device_are_one_row() -> None:
     later = replace(
         GPU0, energy=Energy(4000.0, MEASURED, 3600.0, 4400.0), coverage=0.5, covered_seconds=30.0,
+        held_seconds=60.0,
         utilization_mean_percent=90.0, event_reasons=4, idle_seconds=None, power_peak_watts=300.0,
         memory_peak_bytes=None,
     )  # fmt: skip
@@ -76,8 +77,9 @@ def test_three_parts_with_throttling() -> None:
     assert merge_devices(rows)[0].event_reasons == 7
 
 
-def test_a_step_that_covered_nothing_lowers_the_coverage_no_further_than_it_is_known() -> None:
-    (row,) = merge_devices([GPU0, replace(GPU0, energy=Energy(None, UNAVAILABLE), coverage=None,
-                                          covered_seconds=0.0)])  # fmt: skip
-    assert row.coverage == 1.0
+def test_a_step_that_covered_nothing_lowers_the_coverage_by_the_time_that_it_held() -> None:
+    (row,) = merge_devices([GPU0, replace(BLANK, device_id="GPU-0")])
+    assert row.coverage == 0.5
     assert row.energy == GPU0.energy
+    (row,) = merge_devices([GPU0, replace(BLANK, device_id="GPU-0", held_seconds=0.0)])
+    assert row.coverage == 1.0

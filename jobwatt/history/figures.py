@@ -1,0 +1,167 @@
+"""The figures of ended jobs, kept for ever: append-only lines, one file per month and host.
+
+    history/<YYYY-MM>.<host>.jsonl
+
+Each line is a job: its row, its account and those of its steps. A later line of the same job stands
+in for an earlier one. One host writes a file, so that no lock on a shared filesystem is needed; two
+hosts may both write a job's line, which is then there twice with the same content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jobwatt.errors import UnreadableError
+from jobwatt.history.codec import plain, restore
+from jobwatt.history.rows import JobRow
+from jobwatt.model import Account
+from jobwatt.paths import safe_component
+
+VERSION = 1
+SUFFIX = ".jsonl"
+MAX_LINE_BYTES = 64 << 20
+_CHUNK_BYTES = 1 << 20
+
+
+class Place(NamedTuple):
+    """Where a job's line lies."""
+
+    path: Path
+    offset_bytes: int
+    length_bytes: int
+
+
+class Entry(NamedTuple):
+    """A line's row, and when it was written (Unix seconds)."""
+
+    row: JobRow
+    written_wall_seconds: float
+    place: Place
+
+
+class Kept(NamedTuple):
+    """All that a line holds."""
+
+    row: JobRow
+    account: Account
+    steps: tuple[Account, ...]
+    """Of the job's steps; empty where the job has only one."""
+
+
+class Scan:
+    """The good lines of a file from `offset_bytes` on; then what was bad, and where it ended."""
+
+    def __init__(self, path: Path, offset_bytes: int = 0) -> None:
+        self.path = path
+        self.bad_lines = 0
+        self.next_bytes = offset_bytes
+
+    def __iter__(self) -> Iterator[Entry]:
+        """UnreadableError: the file cannot be read. An unfinished last line waits."""
+        for offset, line in self._lines():
+            try:
+                data = json.loads(line)
+                entry = _entry(data, Place(self.path, offset, len(line)))
+            except (ValueError, RecursionError, AttributeError):
+                self.bad_lines += 1
+            else:
+                yield entry
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise UnreadableError(f"{self.path.name}: {error.strerror}") from error
+        with os.fdopen(descriptor, "rb", buffering=_CHUNK_BYTES) as file:
+            file.seek(self.next_bytes)
+            while line := file.readline(MAX_LINE_BYTES):
+                if not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
+                    return
+                offset, self.next_bytes = self.next_bytes, self.next_bytes + len(line)
+                if line.strip():
+                    yield offset, line
+
+
+def figures_files(root: Path) -> list[Path]:
+    """The files below a journal directory, the oldest month first."""
+    try:
+        names = sorted(os.listdir(root / "history"))
+    except OSError:
+        return []
+    return [root / "history" / name for name in names if name.endswith(SUFFIX)]
+
+
+def figures_path(root: Path, month: str, host: str) -> Path:
+    """The file that this host appends to."""
+    return root / "history" / f"{safe_component(month)}.{safe_component(host)}{SUFFIX}"
+
+
+def keep(
+    path: Path, row: JobRow, account: Account, steps: Sequence[Account], wall_seconds: float
+) -> Entry:
+    """Append a job's line, on disk when this returns, and read it back.
+
+    OSError: the disk refuses. UnreadableError: what was read back is not what was written.
+    """
+    steps = tuple(steps) if len(steps) > 1 else ()
+    written = round(wall_seconds, 3)
+    data = {
+        "jobwatt": VERSION,
+        "written": written,
+        "row": plain(row),
+        "account": plain(account),
+        "steps": [plain(step) for step in steps],
+    }
+    line = json.dumps(data, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    place = _append(path, line)
+    entry = Entry(row, written, place)
+    if load(place) != Kept(row, account, steps):
+        raise UnreadableError(f"{path.name}: the disk gave back something else than was written")
+    return entry
+
+
+def load(place: Place) -> Kept:
+    """The whole line. UnreadableError: it is not there any more, or damaged."""
+    try:
+        with place.path.open("rb") as file:
+            file.seek(place.offset_bytes)
+            data = json.loads(file.read(place.length_bytes))
+        row = _entry(data, place).row
+        steps = tuple(restore(Account, step) for step in data.get("steps", ()))
+        return Kept(row, restore(Account, data["account"]), steps)
+    except OSError as error:
+        raise UnreadableError(f"{place.path.name}: {error.strerror}") from error
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
+        raise UnreadableError(f"{place.path.name}: a damaged line") from error
+
+
+def _entry(data: Any, place: Place) -> Entry:
+    if data.get("jobwatt") != VERSION:
+        raise ValueError("another version")
+    written = data.get("written")
+    if type(written) not in (int, float) or not 0 <= written < 1e12:
+        raise ValueError("no time")
+    return Entry(restore(JobRow, data.get("row")), float(written), place)
+
+
+def _append(path: Path, line: bytes) -> Place:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line  # what a killed writer or a full disk left unfinished ends here
+        written = os.write(descriptor, line)
+        os.fsync(descriptor)
+        end = os.lseek(descriptor, 0, os.SEEK_CUR)
+    finally:
+        os.close(descriptor)
+    if written < len(line):
+        raise OSError(28, "No space left on device")
+    line = line.removeprefix(b"\n")
+    return Place(path, end - len(line), len(line))
