@@ -95,3 +95,25 @@ def share_spans(
             high_joules += by_cpu if by_cpu > by_cores else by_cores
         any_known = True
     return Share(busy_joules, idle_joules, low_joules, high_joules) if any_known else None
+
+
+def share_by_span(
+    energies_joules: Column,
+    step_cpu_seconds: Column,
+    node_busy_seconds: Column,
+    node_total_seconds: Column,
+    core_fractions: Sequence[float],
+) -> list[float | None]:
+    """The same span by span, in joules; `share_spans` is their sum. None where there is none."""
+    shares: list[float | None] = []
+    columns = (energies_joules, step_cpu_seconds, node_busy_seconds, node_total_seconds)
+    for energy, step, busy, total, cores in zip(*columns, core_fractions, strict=True):
+        if energy is None:
+            shares.append(None)
+        elif step is None or not busy or not total:
+            shares.append(energy * cores if cores else None)
+        else:
+            busy_fraction = busy / total if busy < total else 1.0
+            by_cpu = step / busy if step < busy else 1.0
+            shares.append(energy * (by_cpu * busy_fraction + cores * (1.0 - busy_fraction)))
+    return shares
