@@ -48,7 +48,7 @@ class Spread:
     def over_time(self, column: Column, weights: Weights = None) -> tuple[Sums, Sums]:
         """Value times seconds by bin, and the seconds for which it is known."""
         if weights is None and None not in column:
-            return self._sums(list(map(mul, column, self._lengths))), self._seconds  # type: ignore[arg-type]
+            return self._sums(list(map(mul, column, self._lengths))), self._seconds
         lengths = self._known_lengths(column, [1.0] * len(column) if weights is None else weights)
         values = [(v or 0.0) * d for v, d in zip(column, lengths, strict=True)]
         return self._sums(values), self._sums(lengths)

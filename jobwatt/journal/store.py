@@ -95,6 +95,16 @@ def account_of_step(files: StepFiles, clock: Callable[[], float] = time.time) ->
 
 def account_of_job(steps: Sequence[StepFiles], clock: Callable[[], float] = time.time) -> Account:
     """All steps of a job. UnreadableError if no journal can be read."""
+    return read_job(steps, clock)[0]
+
+
+def read_job(
+    steps: Sequence[StepFiles], clock: Callable[[], float] = time.time
+) -> tuple[Account, list[Journal]]:
+    """Steps of one job, and the journals that their account comes from.
+
+    UnreadableError if no journal can be read.
+    """
     groups = []
     problems: list[str] = []
     for files in steps:
@@ -111,7 +121,8 @@ def account_of_job(steps: Sequence[StepFiles], clock: Callable[[], float] = time
     account = account_job(groups, clock())
     if len(groups) == 1:
         account = replace(account, exit_code=exit_code)
-    return _with_problems(account, problems)
+    found = [journal for journals, _ in groups for journal in journals]
+    return _with_problems(account, problems), found
 
 
 def record_end(
