@@ -20,7 +20,13 @@ FOR_EVER = 1e15
 """End of a job that still runs, for comparisons."""
 
 _COLUMNS = ", ".join(JobRow._fields)
-_MARKS = ", ".join("?" * (len(JobRow._fields) + 6))
+_OURS = ("from_seconds", "to_seconds", "path", "offset", "length", "written")
+_UPSERT = (
+    f"INSERT INTO jobs VALUES ({', '.join('?' * (len(JobRow._fields) + len(_OURS)))})"
+    " ON CONFLICT (job, cluster) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in (*JobRow._fields, *_OURS))
+    + " WHERE excluded.written >= jobs.written"
+)
 
 
 class Folder(NamedTuple):
@@ -94,18 +100,28 @@ class Index:
         found = self._sql.execute(f"SELECT {_COLUMNS} FROM jobs WHERE to_seconds = ?", (FOR_EVER,))
         return list(map(JobRow._make, found))
 
-    def place_of(self, row: JobRow) -> tuple[Place | None, float]:
+    def row_of(self, key: tuple[str, str]) -> JobRow | None:
+        """One job by id and cluster."""
+        found = self._sql.execute(
+            f"SELECT {_COLUMNS} FROM jobs WHERE job = ? AND cluster = ?", key
+        ).fetchone()
+        return JobRow._make(found) if found else None
+
+    def place_of(self, key: tuple[str, str]) -> tuple[Place | None, float]:
         """Where the job's kept figures lie, and when they were written."""
         found = self._sql.execute(
-            "SELECT path, offset, length, written FROM jobs WHERE job = ? AND cluster = ?", row.key
+            "SELECT path, offset, length, written FROM jobs WHERE job = ? AND cluster = ?", key
         ).fetchone()
         if found is None or found[0] is None:
             return None, 0.0
         return Place(Path(found[0]), found[1], found[2]), found[3]
 
     def put(self, rows: Iterable[tuple[JobRow, Place | None, float]]) -> None:
-        """Insert or replace jobs, each with the place of its kept figures and their time."""
-        self._sql.executemany(f"INSERT OR REPLACE INTO jobs VALUES ({_MARKS})", map(_values, rows))
+        """Insert or replace jobs, each with the place of its kept figures and their time.
+
+        One that is kept of a later time already stays as it is.
+        """
+        self._sql.executemany(_UPSERT, map(_values, rows))
 
     def folders(self, where: str = "1", values: Sequence[Any] = ()) -> list[Folder]:
         """Job directories for which a condition in SQL holds."""
@@ -116,6 +132,14 @@ class Index:
         """Insert or replace job directories."""
         marks = ", ".join("?" * len(Folder._fields))
         self._sql.executemany(f"INSERT OR REPLACE INTO folders VALUES ({marks})", folders)
+
+    def reopen(self, key: tuple[str, str], start_wall_seconds: float | None) -> None:
+        """Look again at the directories of a job that started after they had changed last."""
+        self._sql.execute(
+            "UPDATE folders SET settled = 0"
+            " WHERE job = ? AND cluster = ? AND settled AND changed > 0 AND changed < ?",
+            (*key, start_wall_seconds or 0.0),
+        )
 
     def forget_folders(self, paths: Iterable[str]) -> None:
         """They are not there any more."""

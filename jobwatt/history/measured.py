@@ -96,9 +96,9 @@ def with_slurm(row: JobRow, told: SlurmJob) -> JobRow:
     return row._replace(**kept)
 
 
-def with_measured(row: JobRow, fresh: JobRow) -> JobRow:
+def with_measured(row: JobRow | None, fresh: JobRow) -> JobRow:
     """Slurm's half of `row`, where Slurm has told it, with the rest of `fresh`."""
-    if row.source in ("", JOURNAL):
+    if row is None or row.source in ("", JOURNAL):
         return fresh
     return fresh._replace(
         **{

@@ -1,0 +1,152 @@
+"""A job's journals -> its account, its days and those of its steps.
+
+A journal that grows is not read from its beginning each time: the account of what was read is
+kept in the index, and only what came since is added to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jobwatt.energy.account import account_step
+from jobwatt.energy.days import DayOf, joules_by_day
+from jobwatt.energy.merge import join_accounts, total
+from jobwatt.errors import UnreadableError
+from jobwatt.history.codec import plain, restore
+from jobwatt.history.figures import Kept
+from jobwatt.history.index import Index
+from jobwatt.journal.reader import Journal, read_journal
+from jobwatt.journal.store import StepFiles, account_of_job, account_of_step, read_end, read_step
+from jobwatt.model import Account
+
+LARGE_BYTES = 200_000
+"""A growing job with less than this is read whole each time: 20 ms."""
+
+
+class JobFigures(NamedTuple):
+    """A job's account and its metered joules by local day."""
+
+    account: Account
+    days: dict[str, float]
+
+
+def whole(steps: Sequence[StepFiles], now_wall_seconds: float, day_of: DayOf) -> JobFigures:
+    """From all lines. UnreadableError: none of its journals can be read."""
+    account = account_of_job(steps, lambda: now_wall_seconds)
+    end = account.start_wall_seconds + account.duration_seconds
+    journals: list[Journal] = []
+    if day_of(account.start_wall_seconds) != day_of(end):
+        journals = _journals(steps)
+    return JobFigures(account, joules_by_day(account, journals, day_of))
+
+
+def step_accounts(steps: Sequence[StepFiles], now_wall_seconds: float) -> tuple[Account, ...]:
+    """The account of each step; empty for a job with only one. Unreadable steps are left out."""
+    accounts = []
+    for files in steps if len(steps) > 1 else ():
+        try:
+            accounts.append(account_of_step(files, lambda: now_wall_seconds))
+        except UnreadableError:
+            continue
+    return tuple(accounts)
+
+
+def growing(
+    index: Index, steps: Sequence[StepFiles], now_wall_seconds: float, day_of: DayOf
+) -> JobFigures:
+    """Of a job that may still run: what is new since the last time, added to that. As `whole`."""
+    paths = [path for files in steps for path in files.journals]
+    packed = any(path.name.endswith(".gz") for path in paths)
+    if packed or sum(_size(path) for path in paths) < LARGE_BYTES:
+        return whole(steps, now_wall_seconds, day_of)
+    figures: list[JobFigures] = []
+    devices: list[tuple[str, str]] = []
+    for files in steps:
+        end_wall_seconds, _ = read_end(files.end)
+        for path in files.journals:
+            kept_bytes, kept = _kept(index, path)
+            try:
+                journal = read_journal(path, since_bytes=kept_bytes)
+            except UnreadableError:
+                return whole(steps, now_wall_seconds, day_of)
+            devices += [
+                (str(journal.head.get("node", "")), device.id)
+                for device in (*journal.gpus, *journal.others)
+            ]
+            parts = [kept] if kept else []
+            if journal.time_seconds or not kept:
+                account = account_step([journal], end_wall_seconds, now_wall_seconds)
+                parts.append(JobFigures(account, joules_by_day(account, [journal], day_of)))
+            figures.append(_join(parts))
+            index.put_part(path, journal.read_bytes, _text(figures[-1]))
+    if len(set(devices)) < len(devices):  # two steps that see one device: to be counted once
+        for path in paths:
+            index.put_part(path, 0, "")
+        return whole(steps, now_wall_seconds, day_of)
+    return _join(figures)
+
+
+def with_kept(
+    figures: JobFigures, steps: Sequence[StepFiles], kept: Kept, day_of: DayOf
+) -> JobFigures:
+    """With the kept steps whose journals are not there any more."""
+    there = {(files.step, files.restart) for files in steps}
+    parts = kept.steps or (kept.account,)
+    gone = [part for part in parts if (part.step, part.restart) not in there]
+    if not gone:
+        return figures
+    if len(gone) == len(parts):
+        return _join([JobFigures(kept.account, dict(kept.row.joules_by_day())), figures])
+    # Of a job's kept days it is not known which step they belong to: each has its first day.
+    days = [{day_of(part.start_wall_seconds): _metered_joules(part)} for part in gone]
+    return _join([*map(JobFigures, gone, days), figures])
+
+
+def _metered_joules(account: Account) -> float:
+    metered = total(account.devices)
+    return metered.joules or 0.0 if metered else 0.0
+
+
+def _join(parts: Sequence[JobFigures]) -> JobFigures:
+    days: dict[str, float] = {}
+    for part in parts:
+        for day, joules in part.days.items():
+            days[day] = days.get(day, 0.0) + joules
+    return JobFigures(join_accounts([part.account for part in parts]), days)
+
+
+def _kept(index: Index, path: Path) -> tuple[int, JobFigures | None]:
+    size_bytes, text = index.part(path)
+    if not text or _size(path) < size_bytes:
+        return 0, None
+    try:
+        data = json.loads(text)
+        return size_bytes, JobFigures(restore(Account, data["account"]), data["days"])
+    except (ValueError, KeyError, TypeError):
+        return 0, None
+
+
+def _text(figures: JobFigures) -> str:
+    return json.dumps({"account": plain(figures.account), "days": figures.days})
+
+
+def _journals(steps: Sequence[StepFiles]) -> list[Journal]:
+    found: list[Journal] = []
+    for files in steps:
+        try:
+            found += read_step(files)[0]
+        except UnreadableError:
+            continue
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
