@@ -51,6 +51,7 @@ def build_month(
     return Month(
         period=period,
         before=before,
+        made_wall_seconds=now_wall_seconds,
         totals=_totals(now),
         totals_before=_totals(past),
         day_joules=tuple(now.day_joules()),

@@ -86,6 +86,7 @@ class Month:
 
     period: Period
     before: Period
+    made_wall_seconds: float
     totals: Totals
     totals_before: Totals
     day_joules: tuple[float | None, ...]
