@@ -37,8 +37,8 @@ def jobs(
         str, typer.Option(metavar="[-]COLUMN", help="Default: start, the newest first.")
     ] = "",
     limit: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Lines at most; 0: all of them.")
-    ] = 30,
+        int | None, typer.Option(min=0, metavar="N", help="Lines at most (30); 0: all of them.")
+    ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="Every task of an array.")] = False,
     measured: Annotated[
         bool, typer.Option("--measured", help="Only jobs whose energy is known.")
@@ -115,11 +115,17 @@ def export(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="Default: standard output.")
     ] = "",
+    cluster: Cluster = "",
 ) -> None:
-    """Write figures for other programs: JSON Lines, CSV or Parquet."""
+    """Write figures for other programs: JSON Lines, CSV or Parquet.
+
+    Without --format, the ending of FILE decides. In CSV, a text that a spreadsheet would take for a
+    formula gets an apostrophe in front; JSON Lines and Parquet hold what the history holds.
+    """
+    from jobwatt.commands.export import Wish
     from jobwatt.commands.export import export as body
 
-    body(what, job, since, until, form, output, os.environ)
+    body(Wish(what, job, cluster, since, until, form, output), os.environ)
 
 
 def import_(
