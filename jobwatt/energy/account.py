@@ -1,8 +1,10 @@
 """Journals -> a step's or a job's account. Pure: journals in, figures out.
 
 Steps of a job that overlap in time and see the same device count its energy once: the step that
-started first has it. Times of one node are compared on its monotonic clock, so a clock step or
-skew between nodes moves no energy.
+started first has it. What `jobwatt attach` measured goes before all steps, and for as long as it
+measured a node, its CPU time, which is the whole job's there, stands for that of the steps. Times
+of one node are compared on its monotonic clock, so a clock step or skew between nodes moves no
+energy.
 """
 
 from __future__ import annotations
@@ -59,8 +61,10 @@ def _account(
         _finish(journal, ends[number]) for journal, number in zip(journals, numbers, strict=True)
     ]
     nodes = Counter(str(journal.head.get("node", "")) for journal in journals)
-    for journal, end in zip(journals, finishes, strict=True):
-        length = end - _start(journal)
+    parts = _outside_attach(journals)
+    for number in sorted(range(len(journals)), key=lambda number: not _is_attach(journals[number])):
+        journal = journals[number]
+        length = finishes[number] - _start(journal)
         # Alone on its node, nothing can overlap.
         alone = nodes[str(journal.head.get("node", ""))] == 1
         spans = [] if alone else _intervals(journal)
@@ -74,7 +78,7 @@ def _account(
                 devices.append(gpu_energy(journal, index, length, weights))
             else:
                 other = index - len(journal.gpus)
-                devices.append(other_energy(journal, other, length, weights))
+                devices.append(other_energy(journal, other, length, weights, parts[number]))
     merged = merge_devices(devices)
     newest = max(journals, key=lambda journal: journal.modified_wall_seconds)
     head = journals[0].head
@@ -88,7 +92,7 @@ def _account(
         duration_seconds=max(0.0, max(finishes) - start),
         running=_is_running(newest, ends, now),
         coverage=lowest_coverage(merged),
-        nodes=tuple(_node_use(group) for group in _by_node(journals)),
+        nodes=tuple(_node_use(group) for group in _by_node(journals, parts)),
         devices=tuple(merged),
         events=tuple(_events(journals)),
         problems=tuple(_problems(journals)),
@@ -129,21 +133,46 @@ def _weights(spans: Sequence[Interval], covered: Sequence[Interval]) -> Weights:
     return integrate.new_fractions(spans, covered)
 
 
+def _is_attach(journal: Journal) -> bool:
+    """Whether its CPU time is that of the whole job on its node."""
+    return journal.head.get("kind") == "attach"
+
+
+def _outside_attach(journals: Sequence[Journal]) -> list[Weights]:
+    """Part of each journal's spans in which no `jobwatt attach` counts the same CPU time."""
+    parts: list[Weights] = [None] * len(journals)
+    attached: dict[tuple[str, str], list[Interval]] = {}
+    numbers = range(len(journals)) if any(map(_is_attach, journals)) else ()
+    for number in sorted(numbers, key=lambda number: not _is_attach(journals[number])):
+        head, spans = journals[number].head, _intervals(journals[number])
+        # Components of a het job (`0+1`) may share a node; each has its own CPU time.
+        key = (str(head.get("node", "")), str(head.get("step", "")).partition("+")[2])
+        parts[number] = _weights(spans, attached.get(key, []))
+        if _is_attach(journals[number]):
+            attached[key] = integrate.union([*attached.get(key, []), *spans])
+    return parts
+
+
 def _is_running(newest: Journal, ends: Mapping[int, float | None], now: float) -> bool:
     ended = newest.end is not None or any(end is not None for end in ends.values())
     return not ended and now - newest.modified_wall_seconds < RUNNING_SECONDS
 
 
-def _by_node(journals: Sequence[Journal]) -> list[list[Journal]]:
-    groups: dict[str, list[Journal]] = {}
-    for journal in journals:
-        groups.setdefault(str(journal.head.get("node", "")), []).append(journal)
+def _by_node(
+    journals: Sequence[Journal], parts: Sequence[Weights]
+) -> list[list[tuple[Journal, Weights]]]:
+    groups: dict[str, list[tuple[Journal, Weights]]] = {}
+    for journal, part in zip(journals, parts, strict=True):
+        groups.setdefault(str(journal.head.get("node", "")), []).append((journal, part))
     return list(groups.values())
 
 
-def _node_use(journals: Sequence[Journal]) -> NodeUse:
+def _node_use(group: Sequence[tuple[Journal, Weights]]) -> NodeUse:
+    """One node's journals, each with the part of its spans whose CPU time and I/O count."""
+    journals = [journal for journal, _ in group]
+
     def summed(name: str) -> float | None:
-        known = [integrate.known_sum(journal.step_columns[name]) for journal in journals]
+        known = [integrate.known_sum(journal.step_columns[name], part) for journal, part in group]
         return integrate.known_sum(known)
 
     memory = integrate.peak(

@@ -70,8 +70,13 @@ def gpu_energy(journal: Journal, index: int, duration: float, weights: Weights) 
     )
 
 
-def other_energy(journal: Journal, index: int, duration: float, weights: Weights) -> DeviceEnergy:
-    """A CPU package, DRAM domain, node meter or estimate: the step's share of it."""
+def other_energy(
+    journal: Journal, index: int, duration: float, weights: Weights, cpu_weights: Weights = None
+) -> DeviceEnergy:
+    """A CPU package, DRAM domain, node meter or estimate: the step's share of it.
+
+    `cpu_weights`: part of each span whose CPU time counts here and not as the whole job's.
+    """
     device = journal.others[index]
     columns = journal.other_columns[index]
     error = device.error_fraction
@@ -87,7 +92,7 @@ def other_energy(journal: Journal, index: int, duration: float, weights: Weights
             rule=RULE_MACHINE if device.kind == NODE else RULE_WHOLE,
             power_mean_watts=_mean_power(whole, base.covered_seconds),
         )
-    share, rule = _share(journal, columns["energy_joules"], weights)
+    share, rule = _share(journal, columns["energy_joules"], weights, cpu_weights)
     if share is None:
         return replace(base, rule=RULE_NONE, whole_joules=whole)
     return replace(
@@ -105,13 +110,18 @@ def other_energy(journal: Journal, index: int, duration: float, weights: Weights
     )
 
 
-def _share(journal: Journal, energies: Column, weights: Weights) -> tuple[Share | None, str]:
+def _share(
+    journal: Journal, energies: Column, weights: Weights, cpu_weights: Weights
+) -> tuple[Share | None, str]:
     head = journal.head
     cpus_total = _integer(head.get("cpus_total")) or 0
     cores = core_fraction(_integer(head.get("cpus_allocated")), cpus_total)
     step, node = journal.step_columns["cpu_seconds"], journal.node_columns
     # Shares by CPU time of overlapping steps are different shares; only what is shared by cores
-    # would be counted twice.
+    # would be counted twice. A share of the whole job's CPU time has those of its steps in it.
+    if cpu_weights is not None:
+        pairs = zip(step, cpu_weights, strict=True)
+        step = tuple(None if s is None else s * weight for s, weight in pairs)
     fractions = [cores] * len(energies) if weights is None else [cores * w for w in weights]
     share = share_spans(
         energies, step, node["cpu_busy_seconds"], node["cpu_total_seconds"], fractions

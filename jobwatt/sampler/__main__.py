@@ -1,7 +1,8 @@
 """Entry of the sampler: `python -I -S …/sampler/__main__.py step PID [PARENT]`, by the prolog.
 
 `run` instead of `step`: a command of `jobwatt run`, described by a line of JSON on stdin once
-it has started. Nothing is ever printed in a step, and nothing raised: the job must not notice.
+it has started. `attach`: a running job, from a step of our own in it. Nothing is ever
+printed in a step of the job's, and nothing raised: the job must not notice.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ def main(arguments: list[str]) -> None:
         from jobwatt.sampler.session import measure_command
 
         measure_command(dict(os.environ))
+    elif arguments[:1] == ["attach"]:
+        _find_package()
+        from jobwatt.sampler.attach import measure_job
+
+        measure_job(dict(os.environ))
 
 
 def _ends_within(pid: int, seconds: float) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from jobwatt.sampler.condense import Totals, encode, rounded, span_limit_seconds, span_line
 from jobwatt.sampler.meters import Meters
-from jobwatt.sampler.tasks import DYING, GONE, RUNNING, Tasks
+from jobwatt.sampler.tasks import GONE, RUNNING
 from jobwatt.sampler.writer import Writer
 from jobwatt.sources.base import GPU
 
@@ -23,6 +23,14 @@ class Clocks(NamedTuple):
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     own_cpu: Callable[[], float] = time.process_time
+
+
+class Watch(Protocol):
+    """Says when to stop."""
+
+    def wait(self, seconds: float) -> str:
+        """Sleep for this long, or less if it is over: `running`, or how it ended."""
+        ...
 
 
 class Sampling:
@@ -55,8 +63,8 @@ class Sampling:
         """Monotonic time of the first reading: the journal's zero."""
         return self._start_seconds
 
-    def run(self, tasks: Tasks) -> str:
-        """Tick until the node's tasks are dying or gone; which of the two."""
+    def run(self, tasks: Watch) -> str:
+        """Tick until it is over; how it ended."""
         due = self._start_seconds
         interval = min(EARLY_TICK_SECONDS, self._tick_seconds)
         while True:
@@ -122,12 +130,12 @@ class Sampling:
         self._writer.put(encode({**stamp, **fields}))
 
 
-def sample(sampling: Sampling, tasks: Tasks, is_step: bool) -> None:
+def sample(sampling: Sampling, tasks: Watch, is_step: bool) -> None:
     """From the first reading to the end of the node's tasks.
 
     In a Slurm step nothing may be done once the tasks are gone: every millisecond counts
     towards the second that a late process costs. A dying task leaves time for a last reading.
     """
     state = sampling.run(tasks)
-    if state == DYING or not is_step:
-        sampling.finish(GONE if state == GONE else DYING, flush_seconds=0.02 if is_step else 0.5)
+    if state != GONE or not is_step:
+        sampling.finish(state, flush_seconds=0.02 if is_step else 0.5)

@@ -6,7 +6,7 @@ Everything that cannot be read is None.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,11 +31,15 @@ class StepCgroup:
     folder by SLUID, and several slurmd on a host put the node's name into it.
     """
 
-    def __init__(self, proc_text: str, base: Path) -> None:
-        """From the text of `/proc/<pid>/cgroup` and the mount point (`/sys/fs/cgroup`)."""
-        paths = {
-            name: step_level(path).strip("/") for name, path in cgroup_paths(proc_text).items()
-        }
+    def __init__(
+        self, proc_text: str, base: Path, level: Callable[[str], str] | None = None
+    ) -> None:
+        """From the text of `/proc/<pid>/cgroup` and the mount point (`/sys/fs/cgroup`).
+
+        `level`: which part of each path is meant; by default the step's.
+        """
+        cut = level or step_level
+        paths = {name: cut(path).strip("/") for name, path in cgroup_paths(proc_text).items()}
         self.path = "/" + (paths.get("cpuacct") or paths.get("memory") or paths.get("", ""))
         unified = str(base / paths.get("", ""))
         self._v2 = bool(paths.get("")) and read_text(unified + "/cpu.stat") is not None
@@ -112,6 +116,15 @@ def step_level(path: str) -> str:
         if part.startswith("step_"):
             return "/".join(parts[: index + 1])
     return path
+
+
+def job_level(path: str) -> str:
+    """`…/job_3/step_0/task_0` -> `…/job_3`; empty where the path names no step."""
+    parts = path.split("/")
+    for index, part in enumerate(parts):
+        if part.startswith("step_"):
+            return "/".join(parts[:index])
+    return ""
 
 
 def node_cpu_seconds(proc_stat: str | None) -> tuple[float, float] | None:

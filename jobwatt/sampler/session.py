@@ -19,7 +19,7 @@ from jobwatt.journal.format import VERSION
 from jobwatt.paths import fallback_directory, journal_path
 from jobwatt.sampler import proc
 from jobwatt.sampler.condense import Totals, encode
-from jobwatt.sampler.loop import Clocks, Sampling, sample
+from jobwatt.sampler.loop import Clocks, Sampling, Watch, sample
 from jobwatt.sampler.meters import Meters, Wish
 from jobwatt.sampler.slim import slim
 from jobwatt.sampler.tasks import Tasks
@@ -40,24 +40,24 @@ def measure_step(pid: int, environ: Mapping[str, str]) -> None:
     identity = step_identity(environ, os.uname().nodename)
     if settings.disable or identity is None:
         return
-    _become_unobtrusive()
+    become_unobtrusive()
     tasks = Tasks(pid, siblings=True, device_files=gpu_files(settings.sys_root / "dev"))
-    meters = _meters(settings, environ, identity, gpus_only=identity.local_rank != 0)
+    meters = open_meters(settings, environ, identity, gpus_only=identity.local_rank != 0)
     uuids = [track.device.id for track in meters.tracks]
-    lock = _claim(identity, uuids)
+    lock = claim(identity, uuids)
     if lock is None or (identity.local_rank != 0 and not uuids):
         return
     usage = _step_usage(pid) if identity.local_rank == 0 else proc.Usage
     details = {name: environ[name] for name in DETAILS if environ.get(name)}
-    _measure(settings, identity, meters, tasks, usage, details, pid, is_step=True)
+    measure(settings, identity, meters, tasks, usage, details, pid, "step")
 
 
 def measure_command(environ: Mapping[str, str]) -> None:
     """Sample one command of `jobwatt run`, which says on stdin what it started."""
     settings = load(environ)
-    _become_unobtrusive()
+    become_unobtrusive()
     in_slurm = step_identity(environ, os.uname().nodename)
-    meters = _meters(settings, environ, in_slurm)
+    meters = open_meters(settings, environ, in_slurm)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     request = json.loads(sys.stdin.readline())
@@ -72,9 +72,8 @@ def measure_command(environ: Mapping[str, str]) -> None:
     )
     tree = proc.ProcessTree(pid)
     details = {"command": request["command"]}
-    _measure(
-        settings, identity, meters, Tasks(pid, siblings=False), tree.usage, details, pid, False
-    )
+    tasks = Tasks(pid, siblings=False)
+    measure(settings, identity, meters, tasks, tree.usage, details, pid, "run")
 
 
 def holds_whole_node(identity: StepIdentity, cpus_total: int) -> bool:
@@ -82,12 +81,13 @@ def holds_whole_node(identity: StepIdentity, cpus_total: int) -> bool:
     return identity.cpus_allocated is not None and identity.cpus_allocated >= cpus_total
 
 
-def _meters(
+def open_meters(
     settings: Settings,
     environ: Mapping[str, str],
     identity: StepIdentity | None,
     gpus_only: bool = False,
 ) -> Meters:
+    """All that this node can meter for the job."""
     return Meters(
         Wish(
             settings.sys_root,
@@ -100,16 +100,17 @@ def _meters(
     )
 
 
-def _measure(
+def measure(
     settings: Settings,
     identity: StepIdentity,
     meters: Meters,
-    tasks: Tasks,
+    tasks: Watch,
     usage: Callable[[], proc.Usage],
     details: Mapping[str, Any],
     pid: int,
-    is_step: bool,
+    kind: str,
 ) -> None:
+    """Sample until `tasks` end. `kind`: `step`, `run` or `attach`; `pid`: whose start is zero."""
     clocks = Clocks()
     writer = Writer(_places(settings, identity, clocks.wall()), is_watched)
     sampling = Sampling(
@@ -120,10 +121,10 @@ def _measure(
         settings.tick_seconds,
         settings.line_seconds,
     )
-    head = _head(settings, identity, meters, sampling, clocks, pid, is_step)
+    head = _head(settings, identity, meters, sampling, clocks, pid, kind)
     writer.start(encode({**head, "details": details}))
     slim()
-    sample(sampling, tasks, is_step)
+    sample(sampling, tasks, kind == "step")
 
 
 def _step_usage(pid: int) -> Callable[[], proc.Usage]:
@@ -167,7 +168,7 @@ def _head(
     sampling: Sampling,
     clocks: Clocks,
     pid: int,
-    is_step: bool,
+    kind: str,
 ) -> dict[str, Any]:
     """First line of the journal: who, where, with what."""
     started = proc.start_boot_seconds(pid)
@@ -176,7 +177,7 @@ def _head(
     return {
         "jobwatt": VERSION,
         "version": __version__,
-        "kind": "step" if is_step else "run",
+        "kind": kind,
         "job": identity.job,
         "cluster": identity.cluster,
         "step": identity.step,
@@ -220,7 +221,7 @@ def _places(settings: Settings, identity: StepIdentity, wall_seconds: float) -> 
     return places
 
 
-def _become_unobtrusive() -> None:
+def become_unobtrusive() -> None:
     """Private files, no signals of the job's, any CPU of the step instead of task 0's."""
     os.umask(0o077)
     os.chdir("/")
@@ -232,7 +233,7 @@ def _become_unobtrusive() -> None:
         pass
 
 
-def _claim(identity: StepIdentity, uuids: list[str]) -> _socket.socket | None:
+def claim(identity: StepIdentity, uuids: list[str]) -> _socket.socket | None:
     """One sampler per node and device set. A name in the abstract namespace dies with us."""
     devices = crc32(" ".join(sorted(uuids)).encode())
     step = f"{identity.job}.{identity.step}.{identity.restart}"
