@@ -32,16 +32,23 @@ def total(devices: Sequence[DeviceEnergy], kinds: Sequence[str] = METERED) -> En
 
 
 def sum_energies(parts: Sequence[Energy]) -> Energy | None:
-    """Sum of the known energies. Bands add up linearly: sensors of one model err alike."""
+    """Sum of the known energies. Bands add up linearly: sensors of one model err alike.
+
+    Where a part has no band, the sum has none.
+    """
     known = [part for part in parts if part.joules is not None]
     if not known:
         return None
     return Energy(
         sum(part.joules or 0.0 for part in known),
         max((part.kind for part in known), key=_TRUST.index),
-        sum(part.low_joules or 0.0 for part in known),
-        sum(part.high_joules or 0.0 for part in known),
+        _sum_of_all([part.low_joules for part in known]),
+        _sum_of_all([part.high_joules for part in known]),
     )
+
+
+def _sum_of_all(values: Sequence[float | None]) -> float | None:
+    return None if None in values else sum(value or 0.0 for value in values)
 
 
 def join_accounts(parts: Sequence[Account]) -> Account:

@@ -124,6 +124,8 @@ def _argument(report: Report) -> str:
 
 def band(energy: Energy) -> str:
     """The error band: `425 to 470 Wh`, the unit once where both have it."""
+    if energy.low_joules is None or energy.high_joules is None:
+        return "band unknown"
     low, high = format_energy(energy.low_joules), format_energy(energy.high_joules)
     number, _, unit = low.partition(" ")
     return f"{number} to {high}" if unit and high.endswith(" " + unit) else f"{low} to {high}"
