@@ -3,43 +3,132 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
-from pathlib import Path
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from jobwatt.config import load
-from jobwatt.errors import NotFoundError, UsageError
-from jobwatt.journal.store import account_of_job, account_of_step, last_step, steps_of
+from jobwatt.config import Settings, load
+from jobwatt.energy.series import Series, series_of
+from jobwatt.errors import NotFoundError, UnreadableError, UsageError
+from jobwatt.history.history import History, open_history
+from jobwatt.history.measured import row_of
+from jobwatt.history.rows import JobRow
+from jobwatt.journal.reader import Journal
+from jobwatt.journal.store import StepFiles, last_step, read_job, read_step, steps_of
 from jobwatt.model import Account
+from jobwatt.views.clean import clean
 from jobwatt.views.report import build
 
+LOOK_BACK_SECONDS = 30 * 86400.0
+"""How far back Slurm is asked: as `jobwatt jobs` does, so that both share one answer."""
+PACKED_SUFFIX = ".gz"
+NO_READING = "Nothing over time: no reading yet."
+KEPT_ONLY = "Nothing over time: the journals are gone, these are the figures that were kept."
 
-def show(job: str, as_json: bool, cluster: str, ascii_only: bool, environ: Mapping[str, str]) -> None:
+
+class _Wanted(NamedTuple):
+    job: str
+    step: str
+    cluster: str
+
+
+class _Measured(NamedTuple):
+    account: Account
+    series: Series | None
+    no_series: str
+    """Why there is none."""
+
+
+def show(
+    job: str, as_json: bool, cluster: str, ascii_only: bool, environ: Mapping[str, str]
+) -> None:
     """Print it on stdout. NotFoundError: no such job or step."""
     gc.disable()  # a million numbers and no garbage, in a process that ends right after
     settings = load(environ)
-    account = _account(job, cluster, settings.directory)
-    report = build(account)
+    history = open_history(settings, environ, time.time() - LOOK_BACK_SECONDS)
+    for line in history.problems:
+        sys.stderr.write(f"jobwatt: {clean(line, 400)}\n")
+    wanted = _wanted(job, cluster, settings)
+    row = history.row(wanted.job, wanted.cluster)
+    if row is not None:
+        wanted = wanted._replace(job=row.job, cluster=row.cluster)
+    try:
+        found = _measured(wanted, history, settings)
+    except NotFoundError:
+        if row is None or wanted.step:
+            raise
+        found = None
     if as_json:
-        from jobwatt.views.json import report_json
-
-        print(report_json(report))
+        _print_json(found, row)
         return
-    from jobwatt.views.text import print_report
+    from jobwatt.views.show import Known, print_report
 
-    print_report(report, environ)
+    asked = bool(history.slurm_source)
+    if found is not None:
+        row = row or row_of(found.account, {}, 0.0)
+        known = Known(row, asked, found.series, found.no_series)
+        print_report(build(found.account), known, ascii_only, environ)
+    elif row is not None:
+        print_report(None, Known(row, asked), ascii_only, environ)
 
 
-def _account(name: str, cluster: str, folder: Path) -> Account:
+def _print_json(found: _Measured | None, row: JobRow | None) -> None:
+    from jobwatt.views.json import not_measured_json, report_json
+
+    if found is not None:
+        print(report_json(build(found.account), row, found.series), flush=True)
+    elif row is not None:
+        print(not_measured_json(row), flush=True)
+
+
+def _wanted(name: str, cluster: str, settings: Settings) -> _Wanted:
+    """What the words on the command line mean; without any, the step measured last."""
     if not name:
-        return account_of_step(last_step(folder))
+        last = last_step(settings.directory)
+        return _Wanted(last.job, last.step, last.cluster)
     job, _, step = name.partition(".")
     if not job:
         raise UsageError(f"{name!r} names no job", "write: jobwatt show JOB or JOB.STEP")
-    steps = steps_of(folder, job, cluster or None)
-    if not step:
-        return account_of_job(steps)
-    wanted = [files for files in steps if files.step == step]
-    if not wanted:
+    return _Wanted(job, step, cluster)
+
+
+def _measured(wanted: _Wanted, history: History, settings: Settings) -> _Measured:
+    """NotFoundError: nothing was measured of it. UnreadableError: it was, and is damaged."""
+    try:
+        steps = steps_of(settings.directory, wanted.job, wanted.cluster or None)
+    except NotFoundError:
+        return _Measured(history.account(*_as_account(wanted)), None, KEPT_ONLY)
+    if wanted.step:
+        steps = _one_step(wanted, steps)
+    if any(path.name.endswith(PACKED_SUFFIX) for files in steps for path in files.journals):
+        # Packed journals may have been thinned out; what was kept of them before is exact.
+        account, journals = history.account(*_as_account(wanted)), _journals(steps)
+    else:
+        account, journals = read_job(steps)
+    return _Measured(account, series_of(journals), NO_READING)
+
+
+def _as_account(wanted: _Wanted) -> tuple[str, str, str]:
+    return wanted.job, wanted.cluster, wanted.step
+
+
+def _one_step(wanted: _Wanted, steps: Sequence[StepFiles]) -> list[StepFiles]:
+    """The last restart of the step."""
+    found = [files for files in steps if files.step == wanted.step]
+    if not found:
         names = ", ".join(sorted({files.step for files in steps})[:20])
-        raise NotFoundError(f"job {job} has no measured step {step!r}", f"it has: {names}")
-    return account_of_step(max(wanted, key=lambda files: files.restart))
+        raise NotFoundError(
+            f"job {wanted.job} has no measured step {wanted.step!r}", f"it has: {names}"
+        )
+    return [max(found, key=lambda files: files.restart)]
+
+
+def _journals(steps: Sequence[StepFiles]) -> list[Journal]:
+    journals: list[Journal] = []
+    for files in steps:
+        try:
+            journals += read_step(files)[0]
+        except UnreadableError:  # the account says so
+            continue
+    return journals

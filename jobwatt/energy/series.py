@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from operator import add
+from operator import add, sub
 
+from jobwatt.energy import integrate
 from jobwatt.energy.attribute import core_fraction, share_by_span
 from jobwatt.energy.integrate import Column, Weights
 from jobwatt.energy.overlap import Overlaps
@@ -92,13 +93,15 @@ def series_of(
 
     The grid goes from the first span's start to the last one's end, or between the limits.
     """
-    ordered = sorted((journal for journal in journals if journal.time_seconds), key=_start)
-    if limits_wall_seconds is None:
-        limits_wall_seconds = (
-            min(map(_start, ordered), default=0.0), max(map(_end, ordered), default=0.0)
-        )  # fmt: skip
-    start, end = limits_wall_seconds
-    if not ordered or end <= start:
+    started = sorted(
+        ((_start(journal), journal) for journal in journals if journal.time_seconds),
+        key=lambda pair: pair[0],
+    )
+    if not started:
+        return None
+    ordered = [journal for _, journal in started]
+    start, end = limits_wall_seconds or (started[0][0], max(map(_end, ordered)))
+    if end <= start:
         return None
     bins = max(1, min(max_bins, math.floor((end - start) / MIN_BIN_SECONDS)))
     edges = [start + (end - start) * number / bins for number in range(bins)] + [end]
@@ -191,14 +194,13 @@ def _sum(tracks: Sequence[Sums], bins: int) -> Sums:
 
 def _start(journal: Journal) -> float:
     """Wall time at which the first span began."""
-    times = zip(journal.time_seconds, journal.length_seconds, strict=True)
-    first = min((time or 0.0) - (length or 0.0) for time, length in times)
+    first: float = min(map(sub, journal.time_seconds, journal.length_seconds))
     return _number(journal.head.get("wall_seconds")) + first
 
 
 def _end(journal: Journal) -> float:
-    last = max(time or 0.0 for time in journal.time_seconds)
-    return _number(journal.head.get("wall_seconds")) + last
+    last = integrate.peak(journal.time_seconds)
+    return _number(journal.head.get("wall_seconds")) + (last or 0.0)
 
 
 def _node(journal: Journal) -> str:

@@ -54,6 +54,18 @@ def width(text: str) -> int:
     return sum(_letter_width(letter) for letter in text)
 
 
+def to_ascii(text: str) -> str:
+    """The same in ASCII alone, in as many terminal columns: `?` for each that has no letter."""
+    if text.isascii():
+        return text
+    letters = (letter if letter.isascii() else _stand_in(letter) for letter in text)
+    return "".join(letters)
+
+
+def _stand_in(letter: str) -> str:
+    return "~" if letter == _ELLIPSIS else "?" * _letter_width(letter)
+
+
 def _cut(text: str, limit: int) -> str:
     if limit <= 0:
         return ""
