@@ -20,7 +20,7 @@ from jobwatt.history.month_sums import (
     ran,
 )
 from jobwatt.history.periods import Period
-from jobwatt.history.rows import IMPORTED, JobRow
+from jobwatt.history.rows import MEASURED_HERE, JobRow
 from jobwatt.model import UNAVAILABLE, Energy
 from jobwatt.slurm.jobs import CANCELLED, NO_RESULT, OUTCOMES, UNKNOWN
 
@@ -44,7 +44,7 @@ def build_month(
             continue
         for sums, joules, fraction, seconds in _parts_of(row, stretch, (now, past), day_of):
             sums.add(row, joules, fraction, seconds)
-            if sums is now and joules and not row.origin.startswith(IMPORTED):
+            if joules and sums is now and row.origin == MEASURED_HERE:
                 _add_models(models, row, joules, fraction)
                 large.append((joules, fraction, row))
     total = now.joules
@@ -79,7 +79,7 @@ def _parts_of(
     Its joules are entered by day on the way.
     """
     by_day = () if row.metered_joules is None else joules_by_day(row)
-    counted = not row.origin.startswith(IMPORTED)
+    counted = row.origin in ("", MEASURED_HERE)
     if len(by_day) == 1 and by_day[0][1] > 0:
         day, joules = by_day[0]
         place = day_of.get(day)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobwatt.history.periods import Period
-from jobwatt.history.rows import IMPORTED, JobRow
+from jobwatt.history.rows import MEASURED_HERE, JobRow
 from jobwatt.model import ATTRIBUTED, MEASURED
 from jobwatt.slurm.jobs import CANCELLED, OUTCOMES, PENDING, RUNNING, outcome
 
@@ -32,20 +32,15 @@ class Part:
 class Mean:
     """A mean weighted by time."""
 
-    __slots__ = ("_sum", "weight")
+    __slots__ = ("sum", "weight")
 
     def __init__(self) -> None:
-        self._sum = self.weight = 0.0
-
-    def add(self, value: float, weight: float) -> None:
-        """One more value."""
-        self._sum += value * weight
-        self.weight += weight
+        self.sum = self.weight = 0.0
 
     @property
     def value(self) -> float | None:
         """None where nothing was added."""
-        return self._sum / self.weight if self.weight > 0 else None
+        return self.sum / self.weight if self.weight > 0 else None
 
 
 class Sums:
@@ -77,36 +72,44 @@ class Sums:
         """A job that ran within the period.
 
         `joules`: its metered energy within it; `fraction`: what part of the job that is;
-        `seconds`: how long it ran within it.
+        `seconds`: how long it ran within it. Called for every job: hence so flat.
         """
-        if row.origin.startswith(IMPORTED):
+        origin, gpus = row.origin, row.gpus
+        if origin and origin != MEASURED_HERE:
             self.jobs_imported += 1
             self.imported = plus(self.imported, joules)
             self.imported_estimated = plus(self.imported_estimated, row.estimated_joules, fraction)
             return
         self.jobs += 1
-        if row.source and row.source != "journal":
+        if row.source not in ("", "journal"):
             self.jobs_told_by_slurm += 1
         # One look-up for all that is told by group: the sums over them come at the end.
         key = (row.name, row.account, row.partition, row.state)
         part = self.groups.get(key)
         if part is None:
             part = self.groups[key] = Part()
-        part.add(joules)
-        held = row.gpus * seconds if row.gpus is not None else None
-        if held is not None:
-            self.gpu_held_seconds = (self.gpu_held_seconds or 0.0) + held
-        if not row.origin:
+        part.jobs += 1
+        held = 0.0
+        if gpus is not None:
+            held = gpus * seconds
+            self.gpu_held_seconds = held + (self.gpu_held_seconds or 0.0)
+        if not origin:
             return
         self.jobs_measured += 1
-        self.gpu_held_measured_seconds += held or 0.0
-        self.estimated = plus(self.estimated, row.estimated_joules, fraction)
+        self.gpu_held_measured_seconds += held
+        if row.estimated_joules is not None:
+            self.estimated = plus(self.estimated, row.estimated_joules, fraction)
         time = (row.measured_seconds or 0.0) * fraction
-        if row.coverage is not None:
-            self.coverage.add(row.coverage, time)
-        if row.utilization_mean_percent is not None:
-            self.gpu_use.add(row.utilization_mean_percent, time * (row.gpus or 1))
+        coverage, use = row.coverage, row.utilization_mean_percent
+        if coverage is not None:
+            self.coverage.sum += coverage * time
+            self.coverage.weight += time
+        if use is not None:
+            weight = time * (gpus or 1)
+            self.gpu_use.sum += use * weight
+            self.gpu_use.weight += weight
         if joules is not None:
+            part.joules = joules + (part.joules or 0.0)
             self._add_metered(row, joules, fraction)
 
     def holds_whole(self, stretch: tuple[float, float]) -> bool:
@@ -127,18 +130,20 @@ class Sums:
                 self.days[index] += joules / len(touched)
 
     def _add_metered(self, row: JobRow, joules: float, fraction: float) -> None:
-        self.joules = (self.joules or 0.0) + joules
-        if row.metered_low_joules is None or row.metered_high_joules is None:
+        self.joules = joules + (self.joules or 0.0)
+        low, high = row.metered_low_joules, row.metered_high_joules
+        if low is None or high is None:
             self.band_known = False
         else:
-            self.low_joules += row.metered_low_joules * fraction
-            self.high_joules += row.metered_high_joules * fraction
+            self.low_joules += low * fraction
+            self.high_joules += high * fraction
         if row.metered_kind != MEASURED:
             self.kind = ATTRIBUTED
-        if row.gpu_joules is not None:
-            self.gpu_joules = (self.gpu_joules or 0.0) + row.gpu_joules * fraction
-        if row.gpu_idle_joules is not None:
-            self.idle_joules = (self.idle_joules or 0.0) + row.gpu_idle_joules * fraction
+        gpu, idle = row.gpu_joules, row.gpu_idle_joules
+        if gpu is not None:
+            self.gpu_joules = gpu * fraction + (self.gpu_joules or 0.0)
+        if idle is not None:
+            self.idle_joules = idle * fraction + (self.idle_joules or 0.0)
             self.idle_seconds = plus(self.idle_seconds, row.gpu_idle_seconds, fraction)
 
     def by(self, place: int) -> Parts:

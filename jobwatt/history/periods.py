@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 from jobwatt.errors import UsageError
@@ -73,11 +73,12 @@ class Period:
         return self.start_wall_seconds <= wall_seconds < self.end_wall_seconds
 
     def day_range(self, start_wall_seconds: float, end_wall_seconds: float) -> range:
-        """Positions in `days` that a stretch of time touches."""
-        if end_wall_seconds < self.start_wall_seconds or start_wall_seconds > self.end_wall_seconds:
+        """Positions in `days` that a stretch of time touches; a moment touches its day."""
+        starts = self.day_starts_wall_seconds
+        if end_wall_seconds < starts[0] or start_wall_seconds >= self.end_wall_seconds:
             return range(0)
-        first = bisect_right(self.day_starts_wall_seconds, start_wall_seconds) - 1
-        return range(max(0, first), bisect_right(self.day_starts_wall_seconds, end_wall_seconds))
+        first = max(0, bisect_right(starts, start_wall_seconds) - 1)
+        return range(first, max(first + 1, bisect_left(starts, end_wall_seconds)))
 
 
 def periods(wish: str, now_wall_seconds: float) -> tuple[Period, Period]:

@@ -72,6 +72,8 @@ def facts(month: Month) -> tuple[Fact, ...]:
              _part(before.cancelled_joules, before),
              change(now.cancelled_joules, before.cancelled_joules)),
     ]  # fmt: skip
+    if not (now.gpu_held_seconds or before.gpu_held_seconds or now.gpu_joules):
+        found = [fact for fact in found if not fact.label.startswith("GPU")]
     if now.estimated_joules or before.estimated_joules:
         found.append(
             Fact("estimated", f"{format_energy(now.estimated_joules, '-')}, not in the total",
@@ -127,6 +129,8 @@ def gpu_hours(held_seconds: float | None) -> str:
     if held_seconds is None:
         return UNKNOWN
     hours = held_seconds / _SECONDS_PER_HOUR
+    if not hours:
+        return "0 GPU-h"
     return f"{hours:.{2 if hours < 9.995 else 1 if hours < 99.95 else 0}f} GPU-h"
 
 
@@ -154,7 +158,7 @@ def _energy_before(totals: Totals) -> str:
 def _jobs(totals: Totals) -> str:
     text = f"{_jobs_short(totals)} measured" if totals.jobs else "none known"
     if totals.jobs and not totals.jobs_told_by_slurm:
-        text = f"{totals.jobs_measured} measured, of none else Slurm told"
+        text = f"{totals.jobs_measured} measured; Slurm told of none"
     if totals.coverage is not None:
         text += f", covers {format_percent(100 * totals.coverage)}"
     return text

@@ -1,0 +1,45 @@
+"""`jobwatt month [YYYY-MM]`: the last 30 days, or a calendar month, at a glance."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Mapping
+
+from jobwatt.config import load
+from jobwatt.errors import UsageError
+from jobwatt.history.history import open_history
+from jobwatt.history.month import build_month
+from jobwatt.history.periods import periods
+
+
+def month(
+    wish: str, as_json: bool, html: str, ascii_only: bool, environ: Mapping[str, str]
+) -> None:
+    """Print it on stdout, or write the page `html`. UsageError: no month, or two forms wished."""
+    if as_json and html:
+        raise UsageError("--json and --html are two forms of the same", "choose one")
+    gc.disable()  # thousands of rows and no garbage, in a process that ends right after
+    now = time.time()
+    period, before = periods(wish, now)
+    history = open_history(load(environ), environ, before.start_wall_seconds)
+    rows = history.rows(before.start_wall_seconds, period.end_wall_seconds)
+    report = build_month(rows, period, before, now)
+    if html:
+        from jobwatt.commands.whole_file import whole_file
+        from jobwatt.views.month_html import month_page
+
+        with whole_file(html) as file:
+            file.write(month_page(report).encode())
+    elif as_json:
+        from jobwatt.views.month_json import month_json
+
+        print(month_json(report))
+    else:
+        from jobwatt.views.month import print_month
+
+        print_month(report, ascii_only, environ)
+    sys.stdout.flush()
+    for problem in history.problems:
+        sys.stderr.write(f"jobwatt: {problem}\n")
