@@ -91,16 +91,17 @@ def parse(
             runs.append(_Run(line))
             ended = False
         runs[-1].samples.append(one)
-    skipped["recordings of a single sample"] = sum(len(run.samples) == 1 for run in runs)
-    entries = tuple(_entry(run, told or {}) for run in runs if len(run.samples) > 1)
-    return Imported(TOOL, entries, +skipped)
+    entries = [_entry(run, told or {}) for run in runs]
+    known = tuple(entry for entry in entries if entry[1].devices)
+    skipped["recordings too short for an energy"] = len(entries) - len(known)
+    return Imported(TOOL, known, +skipped)
 
 
 def _entry(run: _Run, told: Mapping[str, Any]) -> Entry:
     samples = run.samples
     start, end = samples[0].wall_seconds, samples[-1].wall_seconds
     intervals = [after.wall_seconds - before.wall_seconds for before, after in pairwise(samples)]
-    longest = max(GAP_SECONDS, GAP_INTERVALS * median(intervals))
+    longest = max(GAP_SECONDS, GAP_INTERVALS * median(intervals or [0.0]))
     names = dict.fromkeys(name for one in samples for name in one.draws)
     node = _told(told, "node_id")
     devices = [_device(name, samples, longest, node) for name in names]
@@ -123,7 +124,7 @@ def _entry(run: _Run, told: Mapping[str, Any]) -> Entry:
         details,
         problems,
         name=_told(told, "job_name"),
-        gpus=sum(device.device_kind == GPU for device in known),
+        gpus=None if ALL_GPUS_ID in names else sum(d.device_kind == GPU for d in known),
         node_list=node,
     )
 
@@ -153,8 +154,9 @@ def _device(name: str, samples: Sequence[Sample], longest: float, node: str) -> 
     held = samples[-1].wall_seconds - samples[0].wall_seconds
     kind = {PACKAGE_ID: PACKAGE, DRAM_ID: DRAM, PSYS_ID: NODE}.get(name, GPU)
     rule = _SHARES.get(name, _SHARE_OF_GPU) if shared else _WHOLE
+    # No file tells a GPU's model.
     return estimated_device(
-        kind, name, "GPUs" if name == ALL_GPUS_ID else name, TOOL, own, covered, held,
+        kind, name, "GPU" if kind == GPU else name, TOOL, own, covered, held,
         node=node,
         rule=rule,
         whole_joules=whole if shared else None,
