@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 from rich.text import Text
 
 from jobwatt.energy.units import format_energy
 from jobwatt.history.month_model import Month
 from jobwatt.history.periods import short_date
+from jobwatt.views.clean import to_ascii
 from jobwatt.views.console import stdout_console
 from jobwatt.views.month_blocks import COLUMN_GAP, blocks_beside
 from jobwatt.views.month_largest import largest_lines
@@ -31,7 +33,10 @@ def print_month(month: Month, ascii_only: bool, environ: Mapping[str, str]) -> N
     console = stdout_console(environ, PIPE_COLUMNS)
     glyphs = choose_glyphs(environ, getattr(sys.stdout, "encoding", None), ascii_only)
     lines = month_lines(month, console.width, glyphs)
-    console.print(Text("\n").join(lines), soft_wrap=len(lines) > 1)
+    with console.capture() as captured:
+        console.print(Text("\n").join(lines), soft_wrap=len(lines) > 1)
+    text = captured.get()
+    print(to_ascii(text) if glyphs.is_ascii else text, end="")
 
 
 def month_lines(month: Month, columns: int, glyphs: Glyphs) -> list[Text]:
@@ -45,8 +50,8 @@ def month_lines(month: Month, columns: int, glyphs: Glyphs) -> list[Text]:
         lines += [Text(), *_days(month, columns, glyphs)]
     lines += [Text(), *blocks_beside(month, columns, glyphs)]
     if month.largest:
-        lines += [Text(), *largest_lines(month.largest, columns, glyphs)]
-    return [*lines, Text(LEGEND, "dim")]
+        lines += [Text(), *largest_lines(month.largest, columns)]
+    return [*lines, *(Text(line, "dim") for line in wrap(LEGEND, columns))]
 
 
 def _facts(month: Month, columns: int) -> list[Text]:

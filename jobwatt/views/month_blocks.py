@@ -6,7 +6,7 @@ from rich.text import Text
 
 from jobwatt.energy.units import format_energy
 from jobwatt.history.month_model import Breakdown, Month
-from jobwatt.views.month_fit import fit
+from jobwatt.views.clean import clean, width
 from jobwatt.views.month_say import breakdowns, share_text, slice_lines
 from jobwatt.views.plot import Glyphs, bar
 
@@ -41,14 +41,14 @@ def blocks_beside(month: Month, columns: int, glyphs: Glyphs) -> list[Text]:
 
 def _block(title: str, breakdown: Breakdown, size: int, glyphs: Glyphs) -> list[Text]:
     bar_columns = size // 4 if size >= _BAR_FROM_COLUMNS else 0
-    figures = sum(width + 1 for width, _ in _FIGURES)
+    figures = sum(size_of + 1 for size_of, _ in _FIGURES)
     label_columns = size - figures - (bar_columns + 1 if bar_columns else 0)
-    head = fit(title, label_columns, glyphs)
-    head += "".join(f" {name:>{width}}" for width, name in _FIGURES)
+    head = _padded(title, label_columns)
+    head += "".join(f" {name:>{size_of}}" for size_of, name in _FIGURES)
     lines = [Text(head, "bold")]
     for label, one in slice_lines(breakdown):
         cells = (format_energy(one.energy_joules, "-"), share_text(one.share), str(one.jobs))
-        text = fit(label, label_columns, glyphs)
+        text = _padded(label, label_columns)
         text += "".join(f" {c:>{w}}" for c, (w, _) in zip(cells, _FIGURES, strict=True))
         line = Text(text)
         if bar_columns:
@@ -56,3 +56,9 @@ def _block(title: str, breakdown: Breakdown, size: int, glyphs: Glyphs) -> list[
             line.append(bar(one.share, bar_columns, glyphs), "cyan")
         lines.append(line)
     return lines
+
+
+def _padded(text: str, size: int) -> str:
+    """Harmless, cut and filled up to so many columns."""
+    text = clean(text, size)
+    return text + " " * (size - width(text))

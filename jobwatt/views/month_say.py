@@ -13,6 +13,7 @@ from jobwatt.energy.units import (
     format_percent,
     format_power,
 )
+from jobwatt.history.month import CPU_AND_MEMORY
 from jobwatt.history.month_model import Breakdown, Large, Month, Slice, Totals
 from jobwatt.views.summary import band
 
@@ -121,7 +122,8 @@ def breakdowns(month: Month) -> list[tuple[str, Breakdown]]:
         ("Account", month.accounts),
         ("Partition", month.partitions),
     ]
-    return [(title, one) for title, one in found if [s.label for s in one.slices] not in ([], [""])]
+    silent = ([], [""], [CPU_AND_MEMORY])
+    return [(title, one) for title, one in found if [s.label for s in one.slices] not in silent]
 
 
 def gpu_hours(held_seconds: float | None) -> str:
@@ -207,8 +209,9 @@ def _imported(totals: Totals) -> str:
     said = format_energy(totals.imported_joules, "")
     guess = format_energy(totals.imported_estimated_joules, "")
     parts = [said, f"{guess} estimated" if guess else ""]
-    text = " and ".join(part for part in parts if part) or UNKNOWN
-    return f"{text}, not in the total; {_count(totals.jobs_imported)}"
+    known = [part for part in parts if part]
+    text = f"{' and '.join(known) or UNKNOWN}, {_count(totals.jobs_imported)}"
+    return text if len(known) > 1 else f"{text}, not in total"
 
 
 def _imported_short(totals: Totals) -> str:
