@@ -17,12 +17,12 @@ from jobwatt.history.rows import JobRow
 from jobwatt.journal.reader import Journal
 from jobwatt.journal.store import StepFiles, last_step, read_job, read_step, steps_of
 from jobwatt.model import Account
+from jobwatt.paths import PACKED_SUFFIX
 from jobwatt.views.clean import clean
 from jobwatt.views.report import build
 
 LOOK_BACK_SECONDS = 30 * 86400.0
 """How far back Slurm is asked: as `jobwatt jobs` does, so that both share one answer."""
-PACKED_SUFFIX = ".gz"
 NO_READING = "Nothing over time: no reading yet."
 KEPT_ONLY = "Nothing over time: the journals are gone, these are the figures that were kept."
 

@@ -13,6 +13,7 @@ from jobwatt.energy.series import Series
 from jobwatt.energy.units import format_energy
 from jobwatt.history.rows import JobRow
 from jobwatt.model import Account, DeviceEnergy
+from jobwatt.slurm.jobs import RUNNING
 from jobwatt.sources.base import GPU
 from jobwatt.views.clean import clean, to_ascii
 from jobwatt.views.console import stdout_console
@@ -98,7 +99,10 @@ def not_measured_lines(known: Known, columns: int) -> list[Text]:
     row = known.row
     where = f" on {row.cluster}" if row.cluster else ""
     head = Text(clean(f"jobwatt {row.shown_id}{where}: not measured", 200), "bold")
-    return [head, Text(), *_facts(known, columns), Text(), Text(HOW_TO_MEASURE)]
+    how = [HOW_TO_MEASURE]
+    if row.outcome == RUNNING:
+        how.insert(0, f"To measure the rest of it: jobwatt attach {clean(row.shown_id, 40)}")
+    return [head, Text(), *_facts(known, columns), Text(), *map(Text, how)]
 
 
 def _facts(known: Known, columns: int) -> list[Text]:

@@ -140,7 +140,7 @@ def _energy_columns(devices: Sequence[DeviceEnergy], band_rank: int) -> list[Col
     kinds = [device.energy.kind for device in devices]
     note = kinds[0] if len(set(kinds)) == 1 else ""
     energy = _column("energy", devices, lambda d: format_energy(d.energy.joules, "-"), note=note)
-    bands = [band(d.energy) if d.energy.joules is not None else "-" for d in devices]
+    bands = [band(d.energy) if d.energy.low_joules is not None else "-" for d in devices]
     columns = [energy, Column("band", bands, band_rank)]
     return columns if note else [energy, Column("kind", kinds, is_text=True), *columns[1:]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -106,3 +107,30 @@ def unprivileged() -> list[str]:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+def on_terminal(machine: Machine, columns: int, *arguments: str, **variables: str) -> str:
+    """What a terminal of this width is sent."""
+    master, slave = pty.openpty()
+    environ = {**machine.variables, "TERM": "xterm", "COLUMNS": str(columns), **variables}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobwatt.cli", *arguments],
+        env=environ,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        close_fds=True,
+    )
+    os.close(slave)
+    sent = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # EIO: the last writer has gone
+            break
+        if not part:
+            break
+        sent += part
+    os.close(master)
+    assert process.wait(30) == 0
+    return sent.decode().replace("\r\n", "\n")

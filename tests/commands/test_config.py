@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobwatt.config import KEYS
-from tests.commands.machine import Machine
+from tests.commands.machine import Machine, on_terminal
 from tests.hardware.power import Constant
 from tests.hardware.powercap import PowercapTree, package
 
@@ -41,33 +40,6 @@ def test_problems_go_to_stderr(machine: Machine) -> None:
     assert "JOBWATT_LINE_SECONDS is abc" in said[0]
     assert "did you mean JOBWATT_QUIET?" in said[1]
     assert "abc" not in result.stdout
-
-
-def on_terminal(machine: Machine, columns: int, *arguments: str, **variables: str) -> str:
-    """What a terminal of this width is sent."""
-    master, slave = pty.openpty()
-    environ = {**machine.variables, "TERM": "xterm", "COLUMNS": str(columns), **variables}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobwatt.cli", *arguments],
-        env=environ,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        close_fds=True,
-    )
-    os.close(slave)
-    sent = b""
-    while True:
-        try:
-            part = os.read(master, 65536)
-        except OSError:  # EIO: the last writer has gone
-            break
-        if not part:
-            break
-        sent += part
-    os.close(master)
-    assert process.wait(30) == 0
-    return sent.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
