@@ -2,15 +2,18 @@
 
     history/<YYYY-MM>.<host>.jsonl
 
-Each line is a job: its row, its account and those of its steps. A later line of the same job stands
-in for an earlier one. One host writes a file, so that no lock on a shared filesystem is needed; two
-hosts may both write a job's line, which is then there twice with the same content.
+Each line is a job, a JSON object: its row, and its account with those of its steps, which only
+`show` and `export` need, as a compressed text. A later line of the same job stands in for an
+earlier one. One host writes a file, so that no lock on a shared filesystem is needed; two hosts may
+both write a job's line, which is then there twice with the same content.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +27,8 @@ from jobwatt.paths import safe_component
 VERSION = 1
 SUFFIX = ".jsonl"
 MAX_LINE_BYTES = 64 << 20
+MAX_ACCOUNTS_BYTES = 512 << 20
+_COMPACT = (",", ":")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -107,21 +112,25 @@ def keep(
 
     OSError: the disk refuses. UnreadableError: what was read back is not what was written.
     """
-    steps = tuple(steps) if len(steps) > 1 else ()
+    kept = Kept(row, account, tuple(steps) if len(steps) > 1 else ())
     written = round(wall_seconds, 3)
+    place = _append(path, encoded(kept, written))
+    if load(place) != kept:
+        raise UnreadableError(f"{path.name}: the disk gave back something else than was written")
+    return Entry(row, written, place)
+
+
+def encoded(kept: Kept, written_wall_seconds: float) -> bytes:
+    """A whole line."""
+    accounts = {"account": plain(kept.account), "steps": [plain(step) for step in kept.steps]}
+    packed = zlib.compress(json.dumps(accounts, separators=_COMPACT, allow_nan=False).encode())
     data = {
         "jobwatt": VERSION,
-        "written": written,
-        "row": plain(row),
-        "account": plain(account),
-        "steps": [plain(step) for step in steps],
+        "written": written_wall_seconds,
+        "row": plain(kept.row),
+        "accounts": base64.b64encode(packed).decode(),
     }
-    line = json.dumps(data, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-    place = _append(path, line)
-    entry = Entry(row, written, place)
-    if load(place) != Kept(row, account, steps):
-        raise UnreadableError(f"{path.name}: the disk gave back something else than was written")
-    return entry
+    return json.dumps(data, separators=_COMPACT, allow_nan=False).encode() + b"\n"
 
 
 def load(place: Place) -> Kept:
@@ -131,12 +140,22 @@ def load(place: Place) -> Kept:
             file.seek(place.offset_bytes)
             data = json.loads(file.read(place.length_bytes))
         row = _entry(data, place).row
-        steps = tuple(restore(Account, step) for step in data.get("steps", ()))
-        return Kept(row, restore(Account, data["account"]), steps)
+        accounts = json.loads(_inflated(data["accounts"]))
+        steps = tuple(restore(Account, step) for step in accounts["steps"])
+        return Kept(row, restore(Account, accounts["account"]), steps)
     except OSError as error:
         raise UnreadableError(f"{place.path.name}: {error.strerror}") from error
-    except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError, zlib.error) as error:
         raise UnreadableError(f"{place.path.name}: a damaged line") from error
+
+
+def _inflated(text: str) -> bytes:
+    """ValueError or zlib.error: damaged, or larger than any job's accounts."""
+    inflate = zlib.decompressobj()
+    accounts = inflate.decompress(base64.b64decode(text, validate=True), MAX_ACCOUNTS_BYTES)
+    if not inflate.eof:
+        raise ValueError("cut off")
+    return accounts
 
 
 def _entry(data: Any, place: Place) -> Entry:

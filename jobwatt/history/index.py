@@ -95,6 +95,15 @@ class Index:
         )
         return list(map(JobRow._make, found))
 
+    def runs_of(self, name: str) -> list[JobRow]:
+        """Measured jobs of this name, the newest first."""
+        found = self._sql.execute(
+            f"SELECT {_COLUMNS} FROM jobs WHERE name = ? AND origin != ''"
+            " ORDER BY from_seconds DESC",
+            (name,),
+        )
+        return list(map(JobRow._make, found))
+
     def running(self) -> list[JobRow]:
         """Jobs that had not ended when they were last heard of."""
         found = self._sql.execute(f"SELECT {_COLUMNS} FROM jobs WHERE to_seconds = ?", (FOR_EVER,))
@@ -183,9 +192,13 @@ class Index:
             self._sql.execute("INSERT INTO parts VALUES (?, ?, ?)", values)
 
     def clear(self) -> None:
-        """Forget all but what Slurm said last."""
+        """Forget all of it."""
         for table in ("jobs", "folders", "read_files", "parts", "notes"):
             self._sql.execute(f"DELETE FROM {table}")
+
+    def count_jobs(self) -> int:
+        """How many jobs it holds."""
+        return int(self._sql.execute("SELECT count(*) FROM jobs").fetchone()[0])
 
     def damage(self) -> str:
         """What SQLite's own check finds; empty if all is well."""

@@ -22,6 +22,7 @@ _TABLES = (
     " length, written, PRIMARY KEY (job, cluster))",
     "CREATE INDEX jobs_by_end ON jobs (to_seconds)",
     "CREATE INDEX jobs_by_array ON jobs (array_job) WHERE array_job != ''",
+    "CREATE INDEX jobs_by_name ON jobs (name) WHERE origin != ''",
     "CREATE TABLE folders (path PRIMARY KEY, job, cluster, signature, changed, settled, level)",
     "CREATE INDEX folders_by_job ON folders (job, cluster)",
     "CREATE INDEX folders_open ON folders (path) WHERE NOT settled",

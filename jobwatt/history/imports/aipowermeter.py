@@ -93,7 +93,7 @@ def parse(
         runs[-1].samples.append(one)
     entries = [_entry(run, told or {}) for run in runs]
     known = tuple(entry for entry in entries if entry[1].devices)
-    skipped["recordings too short for an energy"] = len(entries) - len(known)
+    skipped["recordings without energy"] = len(entries) - len(known)
     return Imported(TOOL, known, +skipped)
 
 

@@ -1,0 +1,43 @@
+"""`jobwatt compare JOB...`: side by side, or one job against its earlier runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+
+from jobwatt.config import load
+from jobwatt.errors import NotFoundError
+from jobwatt.history.compare import Earlier, earlier
+from jobwatt.history.history import History, open_history
+from jobwatt.history.rows import JobRow
+
+
+def compare(names: tuple[str, ...], as_json: bool, environ: Mapping[str, str]) -> None:
+    """Print on stdout. NotFoundError: a job is not known, or was not measured."""
+    history = open_history(load(environ), environ, time.time())
+    rows = [_row(history, name) for name in dict.fromkeys(names)]
+    before: Earlier | None = None
+    if len(rows) == 1:
+        before = earlier(rows[0], history.index.runs_of(rows[0].name))
+    for line in history.problems:
+        sys.stderr.write(f"jobwatt: {line}\n")
+    if as_json:
+        from jobwatt.views.compare import compare_json
+
+        print(compare_json(rows, before))
+        return
+    from jobwatt.views.compare import print_comparison
+
+    print_comparison(rows, before, environ)
+
+
+def _row(history: History, name: str) -> JobRow:
+    row = history.row(name)
+    if row is None:
+        raise NotFoundError(f"no job {name!r:.40} is known", "jobwatt jobs lists those that are")
+    if not row.origin:
+        raise NotFoundError(
+            f"job {row.shown_id} was not measured", "start steps by srun-green to measure them"
+        )
+    return row
