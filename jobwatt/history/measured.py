@@ -100,15 +100,15 @@ def with_measured(row: JobRow | None, fresh: JobRow) -> JobRow:
     """Slurm's half of `row`, where Slurm has told it, with the rest of `fresh`."""
     if row is None or row.source in ("", JOURNAL):
         return fresh
-    return fresh._replace(
-        **{
-            name: value
-            for name in _SLURM_FIELDS
-            if (value := getattr(row, name)) is not None and value != ""
-        },
-        end_wall_seconds=row.end_wall_seconds,
-        exit_code=row.exit_code,
-    )
+    told: dict[str, Any] = {
+        name: value
+        for name in _SLURM_FIELDS
+        if (value := getattr(row, name)) is not None and value != ""
+    }
+    # Of a job that runs again, what its first run ended with is no longer so.
+    for name in ("end_wall_seconds", "exit_code", "exit_signal"):
+        told[name] = getattr(row, name)
+    return fresh._replace(**told)
 
 
 def _state(account: Account) -> tuple[str, int | None]:

@@ -194,7 +194,9 @@ def test_kept_figures_when_the_journals_are_gone(history: Machine, packed: Path)
 
 
 def test_hostile_names_on_a_terminal(history: Machine) -> None:
-    names = dict.fromkeys(("name", "command", "state", "node_list", "user"), HOSTILE)
+    names: dict[str, Any] = dict.fromkeys(
+        ("name", "command", "state", "node_list", "user"), HOSTILE
+    )
     know(history, TRAIN._replace(cluster="", **names))
     text = on_terminal(history, 80, "show", "2001")
     assert "\x1b" not in SGR.sub("", text)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,15 +111,14 @@ def test_one_gpu_for_a_minute_in_ascii(tmp_path: Path) -> None:
 
 def test_hostile_names(tmp_path: Path) -> None:
     write_job(tmp_path, hours=0.02, nodes=1, gpus=1, details={HOSTILE: HOSTILE})
-    row = TRAIN._replace(
-        **dict.fromkeys(
-            ("name", "user", "account", "partition", "command", "state", "reason", "node_list",
-             "array_task", "source"),
-            HOSTILE,
-        )
+    words: dict[str, Any] = dict.fromkeys(
+        ("name", "user", "account", "partition", "command", "state", "reason", "node_list",
+         "array_task", "source"),
+        HOSTILE,
     )  # fmt: skip
+    row = TRAIN._replace(**words)
     account, known = measured(tmp_path, row=row)
-    names = {"node": HOSTILE, "name": HOSTILE, "device_id": HOSTILE, "source": HOSTILE}
+    names: dict[str, Any] = dict.fromkeys(("node", "name", "device_id", "source"), HOSTILE)
     account = replace(
         account,
         devices=tuple(replace(device, **names) for device in account.devices),
