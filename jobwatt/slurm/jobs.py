@@ -87,10 +87,15 @@ class SlurmJob(NamedTuple):
     command: str = ""
     """The line that submitted it, where Slurm keeps that (21.08 and later)."""
     state: str = ""
-    """Slurm's word in capitals, without `by UID`: a key of `OUTCOMES`, or one yet unknown."""
+    """Slurm's word in capitals, without `by UID`: a key of `OUTCOMES`, or one yet unknown.
+
+    OUT_OF_MEMORY also where Slurm says FAILED and a step ran out of memory.
+    """
     reason: str = ""
     exit_code: int | None = None
+    """None while it runs, and where Slurm or a signal ended it."""
     exit_signal: int | None = None
+    """The signal that ended it, 1 to 64; None where none did."""
     submit_wall_seconds: float | None = None
     start_wall_seconds: float | None = None
     end_wall_seconds: float | None = None
