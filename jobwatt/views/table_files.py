@@ -2,7 +2,7 @@
 
 JSON Lines hold what the history holds, in ASCII with escapes, so that no terminal acts on a name.
 CSV is what spreadsheets open: control characters are left out of texts, and a text that begins
-like a formula (`=`, `+`, `-`, `@`, or a tab) gets an apostrophe in front, since some run it.
+like a formula (`=`, `+`, `-` or `@`) gets an apostrophe in front, since some run it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ BATCH = 2000
 """Records that are held at a time."""
 MAX_CELL_COLUMNS = 32_000
 """A spreadsheet's cell holds 32,767 letters."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the first ones in full width, which Japanese spreadsheets take too."""
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -163,7 +163,7 @@ def test_what_the_site_told_of_the_job() -> None:
 )
 def test_a_recording_without_energy(lines: list[bytes]) -> None:
     found = parse(lines, timezone.utc)
-    assert found.entries == () and dict(found.skipped) == {"recordings too short for an energy": 1}
+    assert found.entries == () and dict(found.skipped) == {"recordings without energy": 1}
 
 
 @pytest.mark.parametrize(
