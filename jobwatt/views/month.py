@@ -55,13 +55,19 @@ def month_lines(month: Month, columns: int, glyphs: Glyphs) -> list[Text]:
 
 
 def _facts(month: Month, columns: int) -> list[Text]:
-    """Three columns: the period, the one before, the change; where it is narrow, the first."""
-    said = facts(month)
+    """Three columns: the period, the one before, the change; where it is narrow, the first.
+
+    The total of the period before then gets a line of its own.
+    """
     head = Fact("", month.period.dates, month.before.short_dates, "change")
-    rows = (head, *said)
+    rows = [head, *facts(month)]
     now_columns = max(len(fact.now) for fact in rows) + COLUMN_GAP
     before_columns = max(len(fact.before) for fact in rows) + 1
     room = columns - 2 - LABEL_COLUMNS - now_columns
+    if room < before_columns:
+        total = rows[1]
+        said = f"{total.before}, {head.before}" + f"; now {total.change}" * bool(total.change)
+        rows.insert(2, Fact("before", said))
     lines = []
     for fact in rows:
         style = "dim" if fact is head else "bold" if fact.label == "total" else ""

@@ -135,13 +135,14 @@ def _days(month: Month) -> str:
         "The table below the plot has all days."
     )
     plot = day_bars(days, top, "Energy by day", description)
-    missing = "; dashes: jobs ran, none was measured" if any(day.unknown for day in days) else ""
+    gap = "<span>dashes: jobs ran, none was measured</span>"
+    missing = gap if any(day.unknown for day in days) else ""
     return (
         '<section><h2>By day</h2><figure><div class="chart">'
         f'<div class="scale" aria-hidden="true">{scale}</div><div>{plot}</div>'
         f'<div class="axis" aria-hidden="true">{axis}</div></div><figcaption class="legend">'
         f"<span>{swatch('now')}{escape(month.period.dates)}</span>"
-        f"<span>{swatch('before')}{escape(month.before.dates)}, day by day{missing}</span>"
+        f"<span>{swatch('before')}{escape(month.before.dates)}, day by day</span>{missing}"
         f"</figcaption></figure>{day_table(month)}</section>"
     )
 

@@ -71,7 +71,7 @@ g:hover > .slot { fill: var(--track); }
 .node-failure { fill: var(--node-failure); } .cancelled { fill: var(--cancelled); }
 .running { fill: var(--running); } .pending { fill: var(--pending); }
 rect.unknown { fill: var(--unknown); }
-.legend span { white-space: nowrap; margin-right: 1.25rem; }
+.legend span { display: inline-block; margin-right: 1.25rem; }
 details { margin-top: 1rem; font-size: .85rem; }
 summary { cursor: pointer; color: var(--soft); }
 details table { margin-top: .75rem; }

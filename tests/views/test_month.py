@@ -70,12 +70,14 @@ def test_the_smallest_terminals_keep_the_figures() -> None:
     for columns in (20, 40, 50, 79):
         lines = [line.plain for line in month_lines(month(two_months()), columns, BRAILLE)]
         assert any("total" in line for line in lines)
+        assert any("428 kWh" in line and "-9.2 %" in line for line in lines)
 
 
 def test_a_day_of_which_nothing_is_known_is_a_gap() -> None:
     rows = [measured("1", TODAY, 100.0), row("2", TODAY - 86400)]
     lines = screen(month(rows), 80).splitlines()
-    bars = next(line for line in lines if line.startswith("      0 J │")).partition("│")[2].ljust(60)
+    lowest = next(line for line in lines if line.startswith("      0 J │"))
+    bars = lowest.partition("│")[2].ljust(60)
     # Two columns a day: known zeros are a line, the 29th day is a gap, the last one full.
     assert bars[54:60] == "▁ " + "  " + "█ "
 
