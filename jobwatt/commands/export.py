@@ -211,7 +211,7 @@ def _to_stdout(form: str, table: Table, records: Iterator[Record]) -> None:
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as file:
             _write(form, table, records, file)
     except BrokenPipeError:
-        raise
+        raise BrokenPipeError from None  # typer ends with 1 at one that has an errno
     except OSError as error:
         reason = error.strerror or errno.errorcode.get(error.errno or 0, "")
         raise JobwattError(f"standard output cannot be written: {reason}") from error
