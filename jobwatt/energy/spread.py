@@ -38,24 +38,24 @@ class Spread:
 
     def energy(self, column: Column, weights: Weights = None) -> tuple[Sums, Sums]:
         """Joules by bin, and the seconds of it for which they are known."""
-        if weights is None and None not in column:
-            return self._sums(column), self._seconds  # type: ignore[arg-type]
-        shares = [1.0] * len(column) if weights is None else weights
-        lengths = self._known_lengths(column, shares)
-        energies = [0.0 if v is None else v * w for v, w in zip(column, shares, strict=True)]
-        return self._sums(energies), self._sums(lengths)
+        lengths, values = self._known_lengths(column, weights), _or_zero(column)
+        weighted = values if weights is None else list(map(mul, values, weights))
+        return self._sums(weighted), self._seconds_of(lengths)
 
     def over_time(self, column: Column, weights: Weights = None) -> tuple[Sums, Sums]:
         """Value times seconds by bin, and the seconds for which it is known."""
-        if weights is None and None not in column:
-            return self._sums(list(map(mul, column, self._lengths))), self._seconds
-        lengths = self._known_lengths(column, [1.0] * len(column) if weights is None else weights)
-        values = [(v or 0.0) * d for v, d in zip(column, lengths, strict=True)]
-        return self._sums(values), self._sums(lengths)
+        lengths = self._known_lengths(column, weights)
+        return self._sums(list(map(mul, _or_zero(column), lengths))), self._seconds_of(lengths)
 
-    def _known_lengths(self, column: Column, shares: Sequence[float]) -> list[float]:
-        cells = zip(column, self._lengths, shares, strict=True)
-        return [0.0 if value is None else length * share for value, length, share in cells]
+    def _known_lengths(self, column: Column, weights: Weights) -> Sequence[float]:
+        lengths = self._lengths
+        if None in column:
+            cells = zip(column, lengths, strict=True)
+            lengths = [0.0 if value is None else length for value, length in cells]
+        return lengths if weights is None else list(map(mul, lengths, weights))
+
+    def _seconds_of(self, lengths: Sequence[float]) -> Sums:
+        return self._seconds if lengths is self._lengths else self._sums(lengths)
 
     def _sums(self, values: Sequence[float]) -> Sums:
         values = self._sorted(values)
@@ -68,3 +68,9 @@ class Spread:
 
     def _sorted(self, values: Sequence[float]) -> Sequence[float]:
         return values if self._order is None else [values[index] for index in self._order]
+
+
+def _or_zero(column: Column) -> Sequence[float]:
+    if None not in column:
+        return column  # type: ignore[return-value]
+    return [value or 0.0 for value in column]
