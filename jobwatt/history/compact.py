@@ -24,6 +24,8 @@ from jobwatt.journal.store import StepFiles, steps_in
 from jobwatt.paths import JOURNAL_SUFFIX, PACKED_SUFFIX
 
 DAY_SECONDS = 86400.0
+SAME_TIME_SECONDS = 0.001
+"""Times of files go through floating point."""
 
 
 class Ages(NamedTuple):
@@ -106,10 +108,12 @@ def _compact_job(
 
 
 def _is_news(folder: Folder, there: Look, written_wall_seconds: float) -> bool:
-    """Whether a directory changed since it was settled (or, never looked at, since it was kept)."""
-    if folder.signature:
-        return folder.signature != there.signature
-    return there.has_plain and there.changed_wall_seconds > written_wall_seconds
+    """Whether a journal came or grew since the directory was settled, or else since it was kept.
+
+    What compaction writes has the time of what it stands in for, so it is no news.
+    """
+    since = folder.changed_wall_seconds if folder.signature else written_wall_seconds
+    return there.changed_wall_seconds > since + SAME_TIME_SECONDS
 
 
 def _as_seen(folder: Folder, there: Look, level: int) -> Folder:
