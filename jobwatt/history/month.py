@@ -114,12 +114,13 @@ def _parts_of(
 def _add_models(models: Parts, row: JobRow, joules: float, fraction: float) -> None:
     """The job's energy by model, and what is left as that of CPU and memory."""
     rest = joules
-    for name, whole in joules_by_model(row):
-        add_to(models, name, whole * fraction)
-        rest -= whole * fraction
+    found = joules_by_model(row)
     if not row.gpu_models and row.gpu_joules:
-        add_to(models, UNKNOWN_MODEL, min(row.gpu_joules * fraction, rest))
-        rest -= row.gpu_joules * fraction
+        found = ((UNKNOWN_MODEL, row.gpu_joules),)
+    for name, whole in found:
+        part = min(whole * fraction, rest)  # the models of a job hold no more than the job
+        add_to(models, name, part)
+        rest -= part
     if rest > 1e-6 * joules:
         add_to(models, CPU_AND_MEMORY, rest)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobwatt.history.measured import JOURNAL
 from jobwatt.history.periods import Period
 from jobwatt.history.rows import MEASURED_HERE, JobRow
 from jobwatt.model import ATTRIBUTED, MEASURED
@@ -81,7 +82,7 @@ class Sums:
             self.imported_estimated = plus(self.imported_estimated, row.estimated_joules, fraction)
             return
         self.jobs += 1
-        if row.source not in ("", "journal"):
+        if row.source not in ("", JOURNAL):
             self.jobs_told_by_slurm += 1
         # One look-up for all that is told by group: the sums over them come at the end.
         key = (row.name, row.account, row.partition, row.state)

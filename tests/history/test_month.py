@@ -173,6 +173,12 @@ def test_gpu_models_add_up_to_the_total() -> None:
     }  # fmt: skip
 
 
+def test_models_hold_no_more_than_the_job() -> None:
+    """A row may count an estimate among its GPUs, but not within the metered total."""
+    odd = measured("1", TODAY, 10.0, gpu_models='{"A": 8.0, "B MIG 1g.5gb": 7.0}')
+    assert told(month([odd]).gpu_models) == {"A": (8.0, 1), "B MIG 1g.5gb": (2.0, 1)}
+
+
 def test_a_band_that_is_not_known_for_all_is_not_told() -> None:
     rows = [measured("1", TODAY, 5.0), measured("2", TODAY, 5.0, metered_low_joules=None)]
     assert month(rows).totals.metered.low_joules is None
