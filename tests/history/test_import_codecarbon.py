@@ -10,7 +10,7 @@ import pytest
 from jobwatt.history.imports.codecarbon import is_header, is_of_tasks, parse
 from jobwatt.history.imports.common import Entry, Imported
 from jobwatt.model import ESTIMATED
-from jobwatt.sources.base import CPU_ESTIMATE, DRAM, GPU, NODE
+from jobwatt.sources.base import CPU_ESTIMATE, DRAM, GPU
 
 DATA = Path(__file__).parent / "data"
 HEADER = "timestamp,project_name,run_id,duration,emissions,energy_consumed,cpu_energy,pue"
@@ -95,7 +95,8 @@ def test_version_1_has_one_figure_for_all() -> None:
     row, account = found.entries[0]
     assert row.origin == "imported: CodeCarbon"
     assert row.job == "codecarbon-11ca2381dfa8"  # of its experiment_id
-    assert [device.device_kind for device in account.devices] == [NODE]
+    assert [device.name for device in account.devices] == ["CPU and GPUs together"]
+    assert (row.cpu_joules, row.gpu_joules) == (None, None)
     assert row.estimated_joules == pytest.approx(4.7294401838578944e-05 * 3.6e6)
     assert row.gpus is None
 

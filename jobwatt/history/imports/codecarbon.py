@@ -33,7 +33,7 @@ from jobwatt.history.imports.common import (
     text_of,
 )
 from jobwatt.model import DeviceEnergy
-from jobwatt.sources.base import CPU_ESTIMATE, DRAM, GPU, NODE
+from jobwatt.sources.base import CPU_ESTIMATE, DRAM, GPU
 
 TOOL = "CodeCarbon"
 JOULES_PER_KWH = 3.6e6
@@ -51,7 +51,8 @@ _DETAILS = (
     "gpu_model", "gpu_count", "country_name", "cloud_provider", "cloud_region",
 )  # fmt: skip
 _DAMAGED = "damaged rows"
-_UNSURE = "CodeCarbon's file does not say which of its figures it measured and which it guessed"
+_UNSURE = "CodeCarbon does not tell what it measured from what it guessed"
+_TOGETHER = "CPU and GPUs together"
 _COUNTED = re.compile(r"\d+ x ([^,]+?)(?=\d+ x |$)")
 """`2 x NVIDIA A100`; several models stand one after the other."""
 
@@ -158,17 +159,21 @@ def _entry(job: str, rows: Sequence[_Row]) -> Entry:
     details: dict[str, str | None] = {name: text_of(cells.get(name)) for name in _DETAILS}
     details["emissions_kg_co2e"] = cells.get("emissions", "")[:40]
     details["pue"] = cells.get("pue", "")[:40]
-    return entry(
+    devices = _devices(last, total_seconds, len(seconds) == 1)
+    taken, account = entry(
         job,
         f"{TOOL} {version}" if version else TOOL,
         (start, last.end_wall_seconds, total_seconds),
         None,
-        _devices(last, total_seconds, len(seconds) == 1),
+        devices,
         details,
         problems,
         name=text_of(cells.get("project_name")),
         gpus=_count(cells),
     )
+    if devices[0].name == _TOGETHER:  # nobody knows what of it is the CPU's
+        taken = taken._replace(cpu_joules=None)
+    return taken, account
 
 
 def _devices(row: _Row, seconds: float, whole: bool) -> list[DeviceEnergy]:
@@ -192,7 +197,7 @@ def _devices(row: _Row, seconds: float, whole: bool) -> list[DeviceEnergy]:
         joules = row.joules / row.pue
         devices.append(
             estimated_device(
-                NODE, "machine", "CPU and GPUs together", TOOL, joules, seconds, seconds, rule=rule
+                CPU_ESTIMATE, "machine", _TOGETHER, TOOL, joules, seconds, seconds, rule=rule
             )
         )
     return devices

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from jobwatt.history.measured import with_account
 from jobwatt.history.rows import IMPORTED, JobRow
-from jobwatt.model import ESTIMATED, Account, DeviceEnergy, Energy
-from jobwatt.sources.base import ESTIMATE, NODE
+from jobwatt.model import ESTIMATED, Account, DeviceEnergy, Energy, NodeUse
+from jobwatt.sources.base import ESTIMATE
 
 MAX_POWER_WATTS = 1e6
 """More than any one machine draws: such a figure is damaged."""
@@ -22,6 +22,8 @@ MAX_DURATION_SECONDS = 10 * 366 * 86400.0
 MAX_TEXT_LETTERS = 200
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 _ID_LETTERS = 12
+_UNTOLD = (None, None, None, None, None, 0.0, 0, 0)
+"""What no other tool's file says of its node, and what measuring cost here: nothing."""
 
 Entry = tuple[JobRow, Account]
 
@@ -132,7 +134,7 @@ def entry(
         duration_seconds=seconds,
         running=False,
         coverage=coverage,
-        nodes=(),
+        nodes=(NodeUse(devices[0].node if devices else "", *_UNTOLD),),
         devices=tuple(devices),
         problems=tuple(problems),
         details=tuple((key, str(told)) for key, told in details.items() if told not in ("", None)),
@@ -147,7 +149,4 @@ def entry(
     )
     # `seen` is the end and not now, so that the same file gives the same row at every import.
     row = with_account(row, account, {}, end)._replace(origin=f"{IMPORTED}: {origin}", steps=None)
-    wholes = [d.energy.joules for d in devices if d.device_kind == NODE]
-    if len(wholes) == len(devices) == 1:  # one figure for the whole machine is all there is
-        row = row._replace(estimated_joules=wholes[0])
     return row, account
