@@ -188,7 +188,7 @@ def gpus_known(runs: Iterable[Run]) -> list[Run]:
 
 
 def _has_none(job: SlurmJob) -> bool:
-    return job.gpus is None and outcome(job.state) != PENDING
+    return job.gpus is None and job.start_wall_seconds is not None
 
 
 def _minutes(text: str) -> float | None:

@@ -43,5 +43,5 @@ def _chunks(text: str, delimiter: str) -> Iterator[str]:
     head = text[: starts[0]] if starts else text
     if head.strip():
         yield head.replace(delimiter, "")  # too few fields: counted as one that cannot be read
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=False):
         yield text[start:end].removesuffix("\n")
