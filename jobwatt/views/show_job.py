@@ -52,8 +52,8 @@ def heading(row: JobRow, slurm_was_asked: bool) -> str:
         return f"Job, by {clean(row.source, 30)}"
     if row.job.startswith("local-"):
         return "Command"
-    why = "does not know it" if slurm_was_asked else "was not asked"
-    return f"Job, by its journal: Slurm {why}"
+    why = "it is not in Slurm's last answer" if slurm_was_asked else "Slurm was not asked"
+    return f"Job, by its journal: {why}"
 
 
 def job_facts(row: JobRow) -> list[Fact]:
