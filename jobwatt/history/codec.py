@@ -16,6 +16,8 @@ class _Field(NamedTuple):
     name: str
     hint: Any
     default: Any
+    simple: frozenset[type]
+    """Types of a value that needs no look inside; empty for tuples and the like."""
 
 
 def plain(value: Any) -> Any:
@@ -38,28 +40,57 @@ def restore(kind: type[T], data: Any) -> T:
     """
     if not isinstance(data, dict):
         raise ValueError(f"no {kind.__name__}")
-    values = {}
     declared: Any = kind
-    for field in _fields(declared):
-        if field.name in data:
-            values[field.name] = _checked(field, field.hint, data[field.name])
-        elif field.default is MISSING:
-            raise ValueError(f"{field.name} is missing")
+    known = _by_name(declared)
+    values = {}
+    for name, value in data.items():
+        field = known.get(name)
+        if field is None:
+            continue
+        if type(value) in field.simple and _is_bounded(value):
+            values[name] = value
+        else:
+            values[name] = _checked(name, field.hint, value)
+    missing = [f.name for f in known.values() if f.default is MISSING and f.name not in values]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
     return kind(**values)
+
+
+@lru_cache(maxsize=64)
+def _by_name(kind: Any) -> dict[str, _Field]:
+    return {field.name: field for field in _fields(kind)}
 
 
 @lru_cache(maxsize=64)
 def _fields(kind: Any) -> tuple[_Field, ...]:
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return tuple(_Field(f.name, _simple(hints[f.name]), f.default) for f in fields(kind))
-    if not hasattr(kind, "_field_defaults"):
+        defaults = {f.name: f.default for f in fields(kind)}
+    elif hasattr(kind, "_field_defaults"):
+        defaults = {name: kind._field_defaults.get(name, MISSING) for name in kind._fields}
+    else:
         return ()
-    hints = get_type_hints(kind)
-    defaults: dict[str, Any] = kind._field_defaults
+    hints = {name: _simple(hint) for name, hint in get_type_hints(kind).items()}
     return tuple(
-        _Field(name, _simple(hint), defaults.get(name, MISSING)) for name, hint in hints.items()
+        _Field(name, hints[name], default, _types(hints[name]))
+        for name, default in defaults.items()
     )
+
+
+def _types(hint: Any) -> frozenset[type]:
+    if isinstance(hint, tuple):  # `X | None`
+        inner = _types(hint[0])
+        return inner | {type(None)} if inner else inner
+    if hint is float:
+        return frozenset({float, int})
+    return frozenset({hint}) if hint in (str, int, bool) else frozenset()
+
+
+def _is_bounded(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return len(value) <= MAX_TEXT
+    return value is None or kind is bool or abs(value) < MAX_NUMBER
 
 
 def _simple(hint: Any) -> Any:
@@ -68,26 +99,18 @@ def _simple(hint: Any) -> Any:
     return arguments if type(None) in arguments else hint
 
 
-def _checked(field: _Field, hint: Any, value: Any) -> Any:
-    if isinstance(hint, tuple):  # `X | None`
-        return None if value is None else _checked(field, hint[0], value)
+def _checked(name: str, hint: Any, value: Any) -> Any:
     kind = type(value)
-    if hint is float and kind in (int, float) and abs(value) < MAX_NUMBER:
-        return value
-    if hint is kind and (
-        (kind is str and len(value) <= MAX_TEXT)
-        or (kind is int and abs(value) < MAX_NUMBER)
-        or kind is bool
-    ):
+    if isinstance(hint, tuple) and value is not None:  # `X | None`
+        return _checked(name, hint[0], value)
+    if kind in _types(hint) and _is_bounded(value):
         return value
     if get_origin(hint) is tuple and kind is list:
         inner = get_args(hint)
         if inner[-1] is Ellipsis:
-            return tuple(_checked(field, inner[0], item) for item in value)
+            return tuple(_checked(name, inner[0], item) for item in value)
         if len(inner) == len(value):
-            return tuple(_checked(field, one, item) for one, item in zip(inner, value, strict=True))
+            return tuple(_checked(name, one, item) for one, item in zip(inner, value, strict=True))
     if kind is dict and isinstance(hint, type) and _fields(hint):
         return restore(hint, value)
-    raise ValueError(f"{field.name} is {value!r:.60}")
-
-
+    raise ValueError(f"{name} is {value!r:.60}")

@@ -51,6 +51,8 @@ def clean(text: str, limit: int = 80) -> str:
 
 def width(text: str) -> int:
     """Terminal columns of cleaned text."""
+    if text.isascii():
+        return len(text)
     return sum(_letter_width(letter) for letter in text)
 
 

@@ -36,8 +36,7 @@ class JobList:
 def print_jobs(found: JobList, environ: Mapping[str, str]) -> None:
     """Print on stdout; no colour where NO_COLOR, TERM=dumb or a pipe says so."""
     console = stdout_console(environ, 160)
-    for line in jobs_lines(found, console.width):
-        console.print(line, soft_wrap=True)
+    console.print(Text("\n").join(jobs_lines(found, console.width)), soft_wrap=True)
 
 
 def jobs_lines(found: JobList, columns: int) -> list[Text]:
