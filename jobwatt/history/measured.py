@@ -12,7 +12,7 @@ from jobwatt.history.rows import MEASURED_HERE, JobRow
 from jobwatt.model import ESTIMATED, Account, DeviceEnergy
 from jobwatt.slurm.env import expand_counts
 from jobwatt.slurm.jobs import SlurmJob
-from jobwatt.sources.base import CPU_ESTIMATE, DRAM, GPU, PACKAGE
+from jobwatt.sources.base import DRAM, GPU, PACKAGE
 
 JOURNAL = "journal"
 """`JobRow.source` where Slurm has not been heard."""
@@ -68,9 +68,7 @@ def with_account(
         metered_kind=metered.kind if metered else "",
         estimated_joules=estimated.joules if estimated else None,
         gpu_joules=_joules(gpus),
-        cpu_joules=_joules(
-            [d for d in account.devices if d.device_kind in (PACKAGE, CPU_ESTIMATE)]
-        ),
+        cpu_joules=_joules([d for d in account.devices if d.device_kind == PACKAGE]),
         dram_joules=_joules([d for d in account.devices if d.device_kind == DRAM]),
         gpu_idle_joules=_sum_or_none([gpu.idle_energy_joules for gpu in gpus]),
         gpu_idle_seconds=_sum_or_none([gpu.idle_seconds for gpu in gpus]),
@@ -141,7 +139,8 @@ def _weight(device: DeviceEnergy, account: Account) -> float:
 
 
 def _joules(devices: list[DeviceEnergy]) -> float | None:
-    return _sum_or_none([device.energy.joules for device in devices])
+    """Metered ones; estimates are in a sum of their own."""
+    return _sum_or_none([d.energy.joules for d in devices if d.energy.kind in METERED])
 
 
 def _sum_or_none(values: list[float | None] | list[int | None]) -> float | None:
@@ -152,7 +151,7 @@ def _sum_or_none(values: list[float | None] | list[int | None]) -> float | None:
 def _by_model(gpus: list[DeviceEnergy]) -> str:
     models: dict[str, float | None] = {}
     for gpu in gpus:
-        joules, before = gpu.energy.joules, models.get(gpu.name)
+        joules, before = _joules([gpu]), models.get(gpu.name)
         models[gpu.name] = before if joules is None else (before or 0.0) + joules
     return json.dumps(models) if models else ""
 

@@ -62,6 +62,7 @@ class JobRow(NamedTuple):
     metered_kind: str = ""
     """`measured`, or `attributed` where a part is."""
     estimated_joules: float | None = None
+    # Parts of `metered_joules`
     gpu_joules: float | None = None
     cpu_joules: float | None = None
     dram_joules: float | None = None
