@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobwatt.views.clean import clean, width
+from jobwatt.views.clean import clean, to_ascii, width
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,12 @@ def test_nothing_harmful_is_left(text: str, limit: int) -> None:
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=80))
 def test_plain_names_are_left_alone(text: str) -> None:
     assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("train", "train"), ("a long na…", "a long na~"), ("Größe 節", "Gr??e ??"), ("e\u0301", "e")],
+)
+def test_to_ascii(text: str, plain: str) -> None:
+    assert to_ascii(text) == plain
+    assert len(plain) == width(text)
