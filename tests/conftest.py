@@ -6,11 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jobwatt.paths import fallback_directory
 from tests.cluster import cluster as scripts
 from tests.cluster.cluster import Cluster
 from tests.cluster.install import Installation, install
@@ -68,6 +70,37 @@ def lab(
     nvml.write(models)
     with PowercapTree(public_directory / "hardware", (package(0, Constant(100.0)),)) as tree:
         yield Lab(cluster, installation, nvml, tree)
+
+
+@pytest.fixture
+def no_stand_in() -> Iterator[None]:
+    """This node's stand-in for journals is moved aside for as long as a test runs.
+
+    Nothing is ever deleted: what was written there meanwhile is put to what was there before.
+    """
+    folder = fallback_directory(os.getuid())
+    aside = folder.with_name(f"{folder.name}.aside.{os.getpid()}")
+    names = [name for name in ("journal", "history") if (folder / name).exists()]
+    for name in names:
+        aside.mkdir(mode=0o700, exist_ok=True)
+        (folder / name).rename(aside / name)
+    yield
+    for name in names:
+        _put_back(aside / name, folder / name)
+    with suppress(OSError):  # never made, or a name was taken: then it stays
+        aside.rmdir()
+
+
+def _put_back(source: Path, target: Path) -> None:
+    """Move a directory to where another may have been made meanwhile; both keep their files."""
+    if not target.exists():
+        source.rename(target)
+        return
+    for path in list(source.iterdir()):
+        if path.is_dir() or not (target / path.name).exists():
+            _put_back(path, target / path.name)
+    if not any(source.iterdir()):
+        source.rmdir()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

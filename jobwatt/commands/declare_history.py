@@ -93,9 +93,9 @@ def compare(
 
 
 def attach(job: Annotated[str, typer.Argument(metavar="JOB")]) -> None:
-    """Measure a running job of your own that was not started with srun-green.
+    """Measure a running job that srun-green did not start.
 
-    Until the job ends, or Ctrl-C.
+    A job of your own, until it ends or Ctrl-C.
     """
     from jobwatt.commands.attach import attach as body
 
