@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import time
@@ -53,9 +54,9 @@ def ask_commands(
     queue = _heard_squeue(first.get("squeue"), delimiter)
     if sacct is None:
         return Heard([], why="sacct is not on PATH"), queue
-    listed = first["fields"]
+    listed = first["fields"]  # connects to slurmdbd, too
     if listed.code != 0:
-        return Heard([], why=f"sacct: {listed.why()}"), queue
+        return Heard([], why=_told("sacct", listed)), queue
     fields = usable_fields(listed.text)
     command = [sacct, *sacct_arguments(since_wall_seconds, user, fields, delimiter)]
     said = _run({"sacct": command}, clean, time_limit_seconds)["sacct"]
@@ -139,5 +140,4 @@ def _failed(said: Said) -> bool:
 
 
 def _told(command: str, said: Said) -> str:
-    why = said.why()
-    return why if why.startswith(command) else f"{command}: {why}"
+    return f"{command}: {re.sub(rf'^{command}: ((error|fatal): )?', '', said.why())}"
