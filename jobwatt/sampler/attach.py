@@ -54,7 +54,8 @@ def measure_job(environ: dict[str, str]) -> None:
     meters = open_meters(settings, environ, identity)
     say(f"start {identity.node}")
     details: Mapping[str, str] = request["details"]
-    measure(settings, identity, meters, watch, job.usage, details, os.getpid(), "attach")
+    # No process' start: what is measured begins with the first reading.
+    measure(settings, identity, meters, watch, job.usage, details, 0, "attach")
 
 
 def say(words: str) -> None:

@@ -110,7 +110,7 @@ def measure(
     pid: int,
     kind: str,
 ) -> None:
-    """Sample until `tasks` end. `kind`: `step`, `run` or `attach`; `pid`: whose start is zero."""
+    """Sample until `tasks` end. `kind`: `step`, `run` or `attach`; `pid`: whose start counts."""
     clocks = Clocks()
     writer = Writer(_places(settings, identity, clocks.wall()), is_watched)
     sampling = Sampling(
