@@ -55,7 +55,7 @@ def journal_path(
     rank: int,
 ) -> Path:
     """File of one sampler. Its name parses back with `parse_journal_name`."""
-    name = f"{_step(step)}.{restart}.{safe_component(node)}.{rank}{JOURNAL_SUFFIX}"
+    name = f"{safe_step(step)}.{restart}.{safe_component(node)}.{rank}{JOURNAL_SUFFIX}"
     return job_directory(directory, month, job, cluster) / name
 
 
@@ -63,7 +63,7 @@ def end_path(
     directory: Path, month: str, job: str, cluster: str | None, step: str, restart: int
 ) -> Path:
     """File that says how a step ended. Its name parses back with `parse_end_name`."""
-    return job_directory(directory, month, job, cluster) / f"{_step(step)}.{restart}{END_SUFFIX}"
+    return job_directory(directory, month, job, cluster) / f"{safe_step(step)}.{restart}{END_SUFFIX}"
 
 
 def parse_journal_name(name: str) -> tuple[str, int, str, int] | None:
@@ -136,7 +136,8 @@ def fallback_directory(uid: int) -> Path:
     return Path(f"/var/tmp/jobwatt-{uid}")
 
 
-def _step(step: str) -> str:
+def safe_step(step: str) -> str:
+    """A step's name as it is in the names of its files."""
     return safe_component(step.replace(".", "_"), MAX_SHORT_LETTERS)
 
 

@@ -62,7 +62,7 @@ def _account(
     ]
     nodes = Counter(str(journal.head.get("node", "")) for journal in journals)
     parts = _outside_attach(journals)
-    for number in sorted(range(len(journals)), key=lambda number: not _is_attach(journals[number])):
+    for number in sorted(range(len(journals)), key=lambda number: not is_attach(journals[number])):
         journal = journals[number]
         length = finishes[number] - _start(journal)
         # Alone on its node, nothing can overlap.
@@ -80,7 +80,7 @@ def _account(
                 other = index - len(journal.gpus)
                 devices.append(other_energy(journal, other, length, weights, parts[number]))
     merged = merge_devices(devices)
-    newest = max(journals, key=lambda journal: journal.modified_wall_seconds)
+    newest = max(range(len(journals)), key=lambda number: journals[number].modified_wall_seconds)
     head = journals[0].head
     details = head.get("details")
     return Account(
@@ -90,7 +90,7 @@ def _account(
         cluster=str(head.get("cluster", "")),
         start_wall_seconds=start,
         duration_seconds=max(0.0, max(finishes) - start),
-        running=_is_running(newest, ends, now),
+        running=is_running(journals[newest], ends[numbers[newest]], now),
         coverage=lowest_coverage(merged),
         nodes=tuple(_node_use(group) for group in _by_node(journals, parts)),
         devices=tuple(merged),
@@ -104,17 +104,21 @@ def _account(
     )
 
 
+def first_wall_seconds(journal: Journal) -> float:
+    """Wall time of the first reading, from which the journal's times count."""
+    return _number(journal.head.get("wall_seconds"))
+
+
 def _start(journal: Journal) -> float:
     """Wall time at which the task started on this node, or at which these lines begin."""
-    wall, age = journal.head.get("wall_seconds"), journal.head.get("age_seconds")
     if journal.since_seconds is not None:
-        return _number(wall) + journal.since_seconds
-    return _number(wall) - _number(age)
+        return first_wall_seconds(journal) + journal.since_seconds
+    return first_wall_seconds(journal) - _number(journal.head.get("age_seconds"))
 
 
 def _finish(journal: Journal, end_wall: float | None) -> float:
     """When the step ended on this node: as recorded, else the last line."""
-    last = _number(journal.head.get("wall_seconds")) + journal.last_seconds
+    last = first_wall_seconds(journal) + journal.last_seconds
     if journal.end is None and end_wall is not None and last < end_wall < last + END_SLACK_SECONDS:
         return end_wall
     return last
@@ -133,7 +137,7 @@ def _weights(spans: Sequence[Interval], covered: Sequence[Interval]) -> Weights:
     return integrate.new_fractions(spans, covered)
 
 
-def _is_attach(journal: Journal) -> bool:
+def is_attach(journal: Journal) -> bool:
     """Whether its CPU time is that of the whole job on its node."""
     return journal.head.get("kind") == "attach"
 
@@ -142,20 +146,22 @@ def _outside_attach(journals: Sequence[Journal]) -> list[Weights]:
     """Part of each journal's spans in which no `jobwatt attach` counts the same CPU time."""
     parts: list[Weights] = [None] * len(journals)
     attached: dict[tuple[str, str], list[Interval]] = {}
-    numbers = range(len(journals)) if any(map(_is_attach, journals)) else ()
-    for number in sorted(numbers, key=lambda number: not _is_attach(journals[number])):
+    numbers = range(len(journals)) if any(map(is_attach, journals)) else ()
+    for number in sorted(numbers, key=lambda number: not is_attach(journals[number])):
         head, spans = journals[number].head, _intervals(journals[number])
         # Components of a het job (`0+1`) may share a node; each has its own CPU time.
         key = (str(head.get("node", "")), str(head.get("step", "")).partition("+")[2])
         parts[number] = _weights(spans, attached.get(key, []))
-        if _is_attach(journals[number]):
+        if is_attach(journals[number]):
             attached[key] = integrate.union([*attached.get(key, []), *spans])
     return parts
 
 
-def _is_running(newest: Journal, ends: Mapping[int, float | None], now: float) -> bool:
-    ended = newest.end is not None or any(end is not None for end in ends.values())
-    return not ended and now - newest.modified_wall_seconds < RUNNING_SECONDS
+def is_running(newest: Journal, end_wall_seconds: float | None, now_wall_seconds: float) -> bool:
+    """Whether the journal that changed last, with its step's recorded end, is still written."""
+    if newest.end is not None or end_wall_seconds is not None:
+        return False
+    return now_wall_seconds - newest.modified_wall_seconds < RUNNING_SECONDS
 
 
 def _by_node(

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 from jobwatt.errors import JobwattError, UnreadableError
 from jobwatt.history.figures import Entry, figures_path, keep, load
-from jobwatt.history.files import pack, remove_directory, remove_strays, size_bytes, thin
+from jobwatt.history.files import pack, remove_journals, remove_strays, size_bytes, thin
 from jobwatt.history.index import Folder, Index
-from jobwatt.history.job_account import step_accounts, whole, with_kept
+from jobwatt.history.job_account import covers, step_accounts, steps_gone, whole, with_steps_gone
 from jobwatt.history.measured import with_account
 from jobwatt.history.update import MINUTES, PACKED, RAW, Clock, Look, look
 from jobwatt.journal.store import StepFiles, steps_in
-from jobwatt.paths import JOURNAL_SUFFIX, PACKED_SUFFIX
+from jobwatt.paths import JOURNAL_SUFFIX, PACKED_SUFFIX, parse_journal_name
 
 DAY_SECONDS = 86400.0
 SAME_TIME_SECONDS = 0.001
@@ -80,6 +80,8 @@ def _compact_job(
         with index.writing():  # the next look at it will tell
             index.put_folders(folder._replace(settled=0, signature="") for folder in news)
         return Counts()
+    if any(there.is_unreadable for there in seen.values()):
+        raise UnreadableError("its directory cannot be read")
     changed = max(there.changed_wall_seconds for there in seen.values())
     age_days = (clock.now_wall_seconds - changed) / DAY_SECONDS
     folders = [Path(folder.path) for folder in seen]
@@ -93,9 +95,8 @@ def _compact_job(
     if age_days > ages.full_days:
         level, thinned = MINUTES, sum(thin(path) for path in _files(folders, PACKED_SUFFIX))
     if age_days > max(ages.full_days, ages.minute_days) and _is_kept(index, key, steps):
-        removed = 1
-        for path in folders:
-            remove_directory(path)
+        journals = [path for files in steps for path in files.journals]
+        removed = int(sum(remove_journals(path, journals) for path in folders) > 0)
     with index.writing():
         for folder in seen:
             there = look(Path(folder.path))
@@ -137,14 +138,13 @@ def _keep(
         raise UnreadableError("it is not in the index")
     now = clock.now_wall_seconds
     figures = whole(steps, now, clock.day_of)
-    accounts = step_accounts(steps, now)
+    accounts, whole_account = step_accounts(steps, now), figures.account
     place, _ = index.place_of(key)
     if place is not None:
-        before = load(place)
-        figures = with_kept(figures, steps, before, clock.day_of)
-        there = {(files.step, files.restart) for files in steps}
-        gone = [a for a in before.steps or (before.account,) if (a.step, a.restart) not in there]
-        accounts = (*gone, *(accounts or (figures.account,))) if gone else accounts
+        before = load(place, key)
+        figures = with_steps_gone(figures, steps, before, clock.day_of)
+        gone = steps_gone(steps, before)
+        accounts = (*gone, *(accounts or (whole_account,))) if gone else accounts
     row = with_account(row, figures.account, figures.days, changed)
     month = clock.day_of(figures.account.start_wall_seconds)[:7]
     entry: Entry = keep(figures_path(root, month, host), row, figures.account, accounts, now)
@@ -155,16 +155,12 @@ def _keep(
 def _is_kept(index: Index, key: tuple[str, str], steps: list[StepFiles]) -> bool:
     """Whether the kept figures are there, readable, and of all these steps."""
     place, _ = index.place_of(key)
-    if place is None:
-        return False
-    kept = load(place)
-    accounts = kept.steps or (kept.account,)
-    there = {(account.step, account.restart) for account in accounts}
-    return all((files.step, files.restart) in there for files in steps)
+    return place is not None and covers(load(place, key), steps)
 
 
 def _files(folders: list[Path], suffix: str) -> list[Path]:
     """Journals with this ending; what a killed process left half-written is cleared away."""
     for folder in folders:
         remove_strays(folder)
-    return [path for folder in folders for path in sorted(folder.glob(f"[!.]*{suffix}"))]
+    found = [path for folder in folders for path in sorted(folder.glob(f"[!.]*{suffix}"))]
+    return [path for path in found if parse_journal_name(path.name)]

@@ -11,12 +11,14 @@ both write a job's line, which is then there twice with the same content.
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from jobwatt.errors import UnreadableError
 from jobwatt.history.codec import plain, restore
@@ -78,10 +80,10 @@ class Scan:
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            opened = _opened(self.path, _CHUNK_BYTES)
         except OSError as error:
             raise UnreadableError(f"{self.path.name}: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb", buffering=_CHUNK_BYTES) as file:
+        with opened as file:
             file.seek(self.next_bytes)
             while line := file.readline(MAX_LINE_BYTES):
                 if not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
@@ -89,6 +91,16 @@ class Scan:
                 offset, self.next_bytes = self.next_bytes, self.next_bytes + len(line)
                 if line.strip():
                     yield offset, line
+
+
+def _opened(path: Path, buffer_bytes: int = -1) -> BinaryIO:
+    """OSError: it cannot be, or is a link, a pipe or the like."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file")
+    return os.fdopen(descriptor, "rb", buffer_bytes)
 
 
 def figures_files(root: Path) -> list[Path]:
@@ -133,13 +145,15 @@ def encoded(kept: Kept, written_wall_seconds: float) -> bytes:
     return json.dumps(data, separators=_COMPACT, allow_nan=False).encode() + b"\n"
 
 
-def load(place: Place) -> Kept:
-    """The whole line. UnreadableError: it is not there any more, or damaged."""
+def load(place: Place, key: tuple[str, str] | None = None) -> Kept:
+    """The whole line. UnreadableError: it is not there any more, damaged, or of another job."""
     try:
-        with place.path.open("rb") as file:
+        with _opened(place.path) as file:
             file.seek(place.offset_bytes)
             data = json.loads(file.read(place.length_bytes))
         row = _entry(data, place).row
+        if key is not None and row.key != key:
+            raise ValueError("another job")
         accounts = json.loads(_inflated(data["accounts"]))
         steps = tuple(restore(Account, step) for step in accounts["steps"])
         return Kept(row, restore(Account, accounts["account"]), steps)
@@ -181,6 +195,6 @@ def _append(path: Path, line: bytes) -> Place:
     finally:
         os.close(descriptor)
     if written < len(line):
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     line = line.removeprefix(b"\n")
     return Place(path, end - len(line), len(line))

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import time
 import zlib
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from zlib import crc32
 
 from jobwatt.errors import UnreadableError
 from jobwatt.history.thin import difference, is_thinned, thinned
 from jobwatt.journal.reader import read_journal, read_regular_file, unpacked
-from jobwatt.paths import END_SUFFIX, parse_journal_name
+from jobwatt.paths import parse_end_name, parse_journal_name
 
 STRAY_SECONDS = 3600.0
 """A temporary file older than this was left by a process that was killed."""
@@ -31,14 +33,18 @@ def pack(path: Path) -> bool:
             return False
         raise
     target = path.with_name(path.name + ".gz")
-    _replace(target, _deflated(text), modified)
-    if unpacked(read_regular_file(target)[0], target.name) != text:
-        raise UnreadableError(f"{target.name}: the disk gave back something else than was written")
-    if path.stat().st_size != len(text):  # its sampler was only asleep
-        target.unlink()
-        raise UnreadableError(f"{path.name}: it grew")
-    with suppress(FileNotFoundError):
-        path.unlink()
+    temporary = _write(target, _deflated(text), modified)
+    try:
+        if unpacked(read_regular_file(temporary)[0], target.name) != text:
+            raise UnreadableError(f"{target.name}: the disk gave back something else than written")
+        if path.stat().st_size != len(text):  # its sampler was only asleep
+            raise UnreadableError(f"{path.name}: it grew")
+        temporary.replace(target)
+    except FileNotFoundError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     return True
 
 
@@ -63,14 +69,23 @@ def thin(path: Path) -> bool:
     return True
 
 
-def remove_directory(path: Path) -> None:
-    """Remove a job directory with its journals and ends. OSError: something else is in it."""
-    for name in sorted(os.listdir(path)):
-        if parse_journal_name(name) or name.endswith(END_SUFFIX) or name == "watch":
-            with suppress(FileNotFoundError):
-                (path / name).unlink()
-    with suppress(FileNotFoundError):
-        path.rmdir()
+def remove_journals(folder: Path, verified: Collection[Path]) -> int:
+    """Remove these journals, packed by now, and their ends; how many of them there were.
+
+    The directory goes with the last of its files: anything else in it stays, and so does it.
+    """
+    names = {path.name.removesuffix(".gz") for path in verified if path.parent == folder}
+    found = [name for name in sorted(os.listdir(folder)) if name.removesuffix(".gz") in names]
+    for name in found:
+        (folder / name).unlink(missing_ok=True)
+    left = os.listdir(folder)
+    if not any(map(parse_journal_name, left)):
+        for name in left:
+            if parse_end_name(name) or name == "watch":
+                (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):  # not empty
+        folder.rmdir()
+    return len(found)
 
 
 def remove_strays(folder: Path) -> None:
@@ -95,18 +110,11 @@ def _deflated(text: bytes) -> bytes:
     return deflate.compress(text) + deflate.flush()
 
 
-def _replace(target: Path, data: bytes, modified_wall_seconds: float) -> None:
-    temporary = _write(target, data, modified_wall_seconds)
-    try:
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _write(target: Path, data: bytes, modified_wall_seconds: float, suffix: str = "") -> Path:
     """A hidden file beside the target, on disk when this returns."""
-    name = f".{target.name}.{os.getpid()}{_TEMPORARY}{suffix}"
-    temporary = target.with_name(name[-250:])
+    writer = f"{os.getpid()}.{os.uname().nodename[:60]}"  # two hosts may be at it
+    name = f".{crc32(target.name.encode()):08x}.{writer}{_TEMPORARY}{suffix}"
+    temporary = target.with_name(name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(temporary, flags, 0o600)
     try:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from jobwatt.energy.account import account_step
+from jobwatt.energy.account import account_step, first_wall_seconds, is_attach, is_running
 from jobwatt.energy.days import DayOf, joules_by_day
 from jobwatt.energy.merge import join_accounts, total
 from jobwatt.errors import UnreadableError
@@ -21,6 +22,7 @@ from jobwatt.history.index import Index
 from jobwatt.journal.reader import Journal, read_journal
 from jobwatt.journal.store import StepFiles, account_of_job, account_of_step, read_end, read_step
 from jobwatt.model import Account
+from jobwatt.paths import parse_journal_name, safe_component, safe_step
 
 LARGE_BYTES = 200_000
 """A growing job with less than this is read whole each time: 20 ms."""
@@ -62,8 +64,8 @@ def growing(
     packed = any(path.name.endswith(".gz") for path in paths)
     if packed or sum(_size(path) for path in paths) < LARGE_BYTES:
         return whole(steps, now_wall_seconds, day_of)
-    figures: list[JobFigures] = []
-    devices: list[tuple[str, str]] = []
+    parts: list[JobFigures] = []
+    journals: list[tuple[Journal, float | None]] = []
     for files in steps:
         end_wall_seconds, _ = read_end(files.end)
         for path in files.journals:
@@ -72,37 +74,89 @@ def growing(
                 journal = read_journal(path, since_bytes=kept_bytes)
             except UnreadableError:
                 return whole(steps, now_wall_seconds, day_of)
-            devices += [
-                (str(journal.head.get("node", "")), device.id)
-                for device in (*journal.gpus, *journal.others)
-            ]
-            parts = [kept] if kept else []
-            if journal.time_seconds or not kept:
-                account = account_step([journal], end_wall_seconds, now_wall_seconds)
-                parts.append(JobFigures(account, joules_by_day(account, [journal], day_of)))
-            figures.append(_join(parts))
-            index.put_part(path, journal.read_bytes, _text(figures[-1]))
-    if len(set(devices)) < len(devices):  # two steps that see one device: to be counted once
-        for path in paths:
-            index.put_part(path, 0, "")
-        return whole(steps, now_wall_seconds, day_of)
-    return _join(figures)
+            journals.append((journal, end_wall_seconds))
+            parts.append(_grown(kept, journal, end_wall_seconds, now_wall_seconds, day_of))
+            index.put_part(path, journal.read_bytes, _text(parts[-1]))
+    newest, end_wall_seconds = max(journals, key=lambda pair: pair[0].modified_wall_seconds)
+    if is_running(newest, end_wall_seconds, now_wall_seconds) and not _overlap(journals):
+        return _join(parts)
+    # Ended: read once more, now that it is complete.
+    for path in paths:
+        index.put_part(path, 0, "")
+    return whole(steps, now_wall_seconds, day_of)
 
 
-def with_kept(
+def _grown(
+    kept: JobFigures | None,
+    journal: Journal,
+    end_wall_seconds: float | None,
+    now_wall_seconds: float,
+    day_of: DayOf,
+) -> JobFigures:
+    """What was read of a journal before, with the lines that came since."""
+    if kept is not None:
+        if not journal.time_seconds:
+            return JobFigures(replace(kept.account, running=True), kept.days)
+        # From where the last part ended: a damaged line in between is time that is not covered.
+        end = kept.account.start_wall_seconds + kept.account.duration_seconds
+        began = end - first_wall_seconds(journal)
+        journal = replace(journal, since_seconds=min(began, journal.since_seconds or began))
+    account = account_step([journal], end_wall_seconds, now_wall_seconds)
+    fresh = JobFigures(account, joules_by_day(account, [journal], day_of))
+    return fresh if kept is None else _join([kept, fresh])
+
+
+def _overlap(journals: Sequence[tuple[Journal, float | None]]) -> bool:
+    """Whether two of them may count the same: steps that see one device, or an attachment."""
+    devices = [
+        (str(journal.head.get("node", "")), device.id)
+        for journal, _ in journals
+        for device in (*journal.gpus, *journal.others)
+    ]
+    attached = any(is_attach(journal) for journal, _ in journals)
+    return attached or len(set(devices)) < len(devices)
+
+
+def with_steps_gone(
     figures: JobFigures, steps: Sequence[StepFiles], kept: Kept, day_of: DayOf
 ) -> JobFigures:
     """With the kept steps whose journals are not there any more."""
-    there = {(files.step, files.restart) for files in steps}
-    parts = kept.steps or (kept.account,)
-    gone = [part for part in parts if (part.step, part.restart) not in there]
+    gone = steps_gone(steps, kept)
     if not gone:
         return figures
-    if len(gone) == len(parts):
+    if len(gone) == max(1, len(kept.steps)):
         return _join([JobFigures(kept.account, dict(kept.row.joules_by_day())), figures])
     # Of a job's kept days it is not known which step they belong to: each has its first day.
     days = [{day_of(part.start_wall_seconds): _metered_joules(part)} for part in gone]
     return _join([*map(JobFigures, gone, days), figures])
+
+
+def steps_gone(steps: Sequence[StepFiles], kept: Kept) -> tuple[Account, ...]:
+    """Kept accounts of steps that have no journal any more."""
+    there = {(files.step, files.restart) for files in steps}
+    return tuple(part for part in kept.steps or (kept.account,) if _key(part) not in there)
+
+
+def covers(kept: Kept, steps: Sequence[StepFiles]) -> bool:
+    """Whether the kept figures are of all these steps, on each of the nodes with a journal."""
+    known = {
+        (*_key(part), safe_component(node.node))
+        for part in kept.steps or (kept.account,)
+        for node in part.nodes
+    }
+    return all(
+        (files.step, files.restart, node) in known for files in steps for node in _nodes(files)
+    )
+
+
+def _nodes(files: StepFiles) -> list[str]:
+    parsed = [parse_journal_name(path.name) for path in files.journals]
+    return [name[2] for name in parsed if name]
+
+
+def _key(account: Account) -> tuple[str, int]:
+    """Step and restart, as the names of its files have them."""
+    return safe_step(account.step), account.restart
 
 
 def _metered_joules(account: Account) -> float:

@@ -11,7 +11,7 @@ from jobwatt.energy.merge import METERED, total
 from jobwatt.history.rows import MEASURED_HERE, JobRow
 from jobwatt.model import ESTIMATED, Account, DeviceEnergy
 from jobwatt.slurm.env import expand_counts
-from jobwatt.slurm.jobs import SlurmJob
+from jobwatt.slurm.jobs import PENDING, RUNNING, SlurmJob
 from jobwatt.sources.base import DRAM, GPU, PACKAGE
 
 JOURNAL = "journal"
@@ -107,6 +107,19 @@ def with_measured(row: JobRow | None, fresh: JobRow) -> JobRow:
     for name in ("end_wall_seconds", "exit_code", "exit_signal"):
         told[name] = getattr(row, name)
     return fresh._replace(**told)
+
+
+def with_kept(row: JobRow | None, kept: JobRow) -> JobRow:
+    """A kept line over what the index has of the job: Slurm's half is that of the later life.
+
+    A job that was requeued has a line for each of its lives, and the index may know a later one.
+    """
+    if row is None or kept.source in ("", JOURNAL):
+        return with_measured(row, kept)
+    later = (row.start_wall_seconds or 0.0) - (kept.start_wall_seconds or 0.0)
+    if later > 0 or (later == 0 and row.outcome not in (RUNNING, PENDING)):
+        return with_measured(row, kept)
+    return kept
 
 
 def _state(account: Account) -> tuple[str, int | None]:

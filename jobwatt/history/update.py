@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +18,8 @@ from jobwatt.energy.days import DayOf
 from jobwatt.errors import UnreadableError
 from jobwatt.history.figures import Scan, figures_files, load
 from jobwatt.history.index import Folder, Index
-from jobwatt.history.job_account import growing, with_kept
-from jobwatt.history.measured import JOURNAL, row_of, with_measured
+from jobwatt.history.job_account import covers, growing, with_steps_gone
+from jobwatt.history.measured import JOURNAL, row_of, with_kept, with_measured
 from jobwatt.history.rows import JobRow
 from jobwatt.journal.store import steps_in
 from jobwatt.paths import JOURNAL_SUFFIX, job_directories, month_directories, parse_job_name
@@ -52,9 +53,15 @@ def update(index: Index, roots: Sequence[Path], clock: Clock) -> list[str]:
         for path in figures_files(root):
             problems += _take_figures(index, path)
         try:
-            _find_folders(index, root, clock)
+            months = month_directories(root)
         except UnreadableError as error:
             problems.append(str(error))
+            continue
+        for month in months:
+            try:
+                _find_folders(index, month, clock)
+            except (OSError, UnreadableError) as error:
+                problems.append(str(error))
     open_folders = index.folders("NOT settled")
     jobs = sorted({(folder.job, folder.cluster) for folder in open_folders})
     for begin in range(0, len(jobs), BATCH):
@@ -66,7 +73,7 @@ def update(index: Index, roots: Sequence[Path], clock: Clock) -> list[str]:
 
 def _take_figures(index: Index, path: Path) -> list[str]:
     """New lines of a figures file. One line on damaged ones, once."""
-    read_bytes, _, bad_before = index.read_file(path)
+    read_bytes, _, _ = index.read_file(path)
     try:
         size = path.stat().st_size
         if size == read_bytes:
@@ -76,28 +83,32 @@ def _take_figures(index: Index, path: Path) -> list[str]:
             entries = iter(scan)
             while batch := list(islice(entries, BATCH)):
                 index.put(
-                    (with_measured(index.row_of(e.row.key), e.row), e.place, e.written_wall_seconds)
+                    (with_kept(index.row_of(e.row.key), e.row), e.place, e.written_wall_seconds)
                     for e in batch
                 )
-            index.put_read_file(path, scan.next_bytes, "", bad_before + scan.bad_lines)
+            index.put_read_file(path, scan.next_bytes, "", scan.bad_lines)
     except (OSError, UnreadableError) as error:
         return [f"{path}: {error}"]
     return [f"{path}: {scan.bad_lines} damaged lines left out"] if scan.bad_lines else []
 
 
-def _find_folders(index: Index, root: Path, clock: Clock) -> None:
-    """Job directories that are not in the index yet. UnreadableError: a folder is closed."""
-    for month in month_directories(root):
-        changed_ns = month.stat().st_mtime_ns
-        if index.read_file(month)[1] == str(changed_ns):
-            continue
-        known = {folder.path for folder in index.folders("path GLOB ?", (f"{month}/*",))}
-        fresh = [path for path in job_directories(month) if str(path) not in known]
-        recent = clock.now_wall_seconds - changed_ns / 1e9
-        with index.writing():
-            index.put_folders(_new_folder(index, path, recent < OLD_SECONDS) for path in fresh)
-            seen = "" if recent < RACY_SECONDS else str(changed_ns)
-            index.put_read_file(month, 0, seen, 0)
+def _find_folders(index: Index, month: Path, clock: Clock) -> None:
+    """A month's job directories that are not in the index yet.
+
+    OSError, UnreadableError: the month is gone or closed.
+    """
+    changed_ns = month.stat().st_mtime_ns
+    if index.read_file(month)[1] == str(changed_ns):
+        return
+    # What begins with the month and a slash; a 0 is the letter after the slash.
+    below = index.folders("path > ? AND path < ?", (f"{month}/", f"{month}0"))
+    known = {folder.path for folder in below}
+    fresh = [path for path in job_directories(month) if str(path) not in known]
+    recent = clock.now_wall_seconds - changed_ns / 1e9
+    with index.writing():
+        index.put_folders(_new_folder(index, path, recent < OLD_SECONDS) for path in fresh)
+        seen = "" if recent < RACY_SECONDS else str(changed_ns)
+        index.put_read_file(month, 0, seen, 0)
 
 
 def _new_folder(index: Index, path: Path, is_recent: bool) -> Folder:
@@ -115,6 +126,9 @@ def _take_job(index: Index, job: str, cluster: str, clock: Clock) -> list[str]:
     there = [(folder, seen) for folder, seen in found if seen is not None]
     if not there:
         return []
+    closed = [folder.path for folder, seen in there if seen.is_unreadable]
+    if closed:
+        return [f"job {job}: {path} cannot be read; check its permissions" for path in closed]
     changed = max(seen.changed_wall_seconds for _, seen in there)
     row, problems = index.row_of((job, cluster)), list[str]()
     same = row is not None and all(folder.signature == seen.signature for folder, seen in there)
@@ -141,16 +155,17 @@ def _account(
     steps = steps_in([Path(folder.path) for folder in folders])
     if not steps:
         return old, []
+    place, written = index.place_of(key)
     try:
+        kept = load(place, key) if place is not None else None
+        # Journals may have been thinned out since; the kept figures are of all their lines.
+        if kept is not None and written >= changed and covers(kept, steps):
+            return old, []
         figures = growing(index, steps, clock.now_wall_seconds, clock.day_of)
     except UnreadableError as error:
         return old, [f"job {key[0]}: {error}"]
-    place, written = index.place_of(key)
-    if place is not None:
-        try:
-            figures = with_kept(figures, steps, load(place), clock.day_of)
-        except UnreadableError as error:
-            return old, [f"job {key[0]}: {error}"]
+    if kept is not None:
+        figures = with_steps_gone(figures, steps, kept, clock.day_of)
     fresh = row_of(figures.account, figures.days, changed)
     row = with_measured(old, fresh._replace(job=key[0], cluster=key[1]))
     index.put([(row, place, written)])
@@ -165,23 +180,25 @@ class Look(NamedTuple):
     changed_wall_seconds: float
     has_plain: bool
     """Whether a journal is not compressed."""
+    is_unreadable: bool = False
 
 
 def look(path: Path) -> Look | None:
     """None: there is no such directory any more."""
+    files: list[tuple[str, int, int]] = []
     try:
         with os.scandir(path) as entries:
-            files = sorted(
-                (entry.name, status.st_size, status.st_mtime_ns)
-                for entry in entries
-                if not entry.name.startswith(".")
-                and (status := entry.stat(follow_symlinks=False))
-            )
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    with suppress(FileNotFoundError):  # compressed or removed at this moment
+                        status = entry.stat(follow_symlinks=False)
+                        files.append((entry.name, status.st_size, status.st_mtime_ns))
         changed_ns = max((file[2] for file in files), default=path.stat().st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
-        return Look("unreadable", 0.0, False)
+        return Look("", 0.0, False, is_unreadable=True)
+    files.sort()
     return Look(
         f"{len(files)}-{crc32(repr(files).encode()):08x}",
         changed_ns / 1e9,
