@@ -8,12 +8,30 @@ import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from jobwatt import __version__
 from jobwatt.commands.declare_history import Ascii, declare
 from jobwatt.errors import JobwattError, UsageError
 
+
+class _ReaderGoneError(Exception):
+    """Who reads our standard output has closed it."""
+
+
+class _Program(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """As typer's, which ends with 1 where the reader has gone: `jobs | head` is no error."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
+        return result
+
+
 app = typer.Typer(
+    cls=_Program,
     help="What a Slurm job used and wasted, in joules.",
     epilog="To measure a step, write srun-green in place of srun.",
     no_args_is_help=True,
@@ -143,8 +161,8 @@ def main() -> NoReturn:
     except _CommandLineError as error:
         sys.stderr.write(_usage_line(error))
         sys.exit(2)
-    except BrokenPipeError:
-        # `jobwatt show | head` is no error; nothing is left to write to.
+    except (BrokenPipeError, _ReaderGoneError):
+        # What is still in the buffer goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 

@@ -19,7 +19,7 @@ def compare(names: tuple[str, ...], as_json: bool, environ: Mapping[str, str]) -
     rows = [_row(history, name) for name in dict.fromkeys(names)]
     before: Earlier | None = None
     if len(rows) == 1:
-        before = earlier(rows[0], history.index.runs_of(rows[0].name))
+        before = earlier(rows[0], history.runs(rows[0].name))
     for line in history.problems:
         sys.stderr.write(f"jobwatt: {line}\n")
     if as_json:

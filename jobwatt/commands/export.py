@@ -204,14 +204,14 @@ def _write(form: str, table: Table, records: Iterator[Record], file: BinaryIO) -
 
 
 def _to_stdout(form: str, table: Table, records: Iterator[Record]) -> None:
-    """BrokenPipeError: the reader has gone, which `cli` takes for no error."""
+    """BrokenPipeError: the reader has gone."""
     sys.stdout.flush()
     try:
         # A file object of its own: what a full disk refuses is not tried again at exit.
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as file:
             _write(form, table, records, file)
     except BrokenPipeError:
-        raise BrokenPipeError from None  # typer ends with 1 at one that has an errno
+        raise
     except OSError as error:
         reason = error.strerror or errno.errorcode.get(error.errno or 0, "")
         raise JobwattError(f"standard output cannot be written: {reason}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Mapping
 
@@ -63,8 +64,13 @@ def compact(quiet: bool, environ: Mapping[str, str]) -> None:
             _say(() if quiet else ["another process of this host is at it; nothing to do"])
             return
         ages = Ages(settings.full_days, settings.minute_days)
-        counts = compact_history(history.index, ages, os.uname().nodename, now)
-        upkeep.note_compacted(history.index, now.now_wall_seconds)
+        try:
+            counts = compact_history(history.index, ages, os.uname().nodename, now)
+            upkeep.note_compacted(history.index, now.now_wall_seconds)
+        except sqlite3.DatabaseError as error:
+            raise UnreadableError(
+                f"the index cannot be used: {error}", "what was compacted so far stays so"
+            ) from error
     _say(counts.problems)
     if not quiet:
         print(_done(counts))

@@ -12,6 +12,7 @@ from jobwatt.errors import UsageError
 from jobwatt.history.history import open_history
 from jobwatt.history.month import build_month
 from jobwatt.history.periods import periods
+from jobwatt.history.upkeep import begin_if_due
 
 
 def month(
@@ -23,7 +24,9 @@ def month(
     gc.disable()  # thousands of rows and no garbage, in a process that ends right after
     now = time.time()
     period, before = periods(wish, now)
-    history = open_history(load(environ), environ, before.start_wall_seconds)
+    settings = load(environ)
+    history = open_history(settings, environ, before.start_wall_seconds)
+    begin_if_due(history.index, settings, environ)
     rows = history.rows(before.start_wall_seconds, period.end_wall_seconds)
     report = build_month(rows, period, before, now)
     if html:

@@ -29,7 +29,7 @@ def whole_file(name: str) -> Iterator[BinaryIO]:
             with Path(name).open("wb") as device:
                 yield device
     except BrokenPipeError:
-        raise BrokenPipeError from None  # typer ends with 1 at one that has an errno
+        raise
     except OSError as error:
         raise JobwattError(f"{name} cannot be written: {error.strerror or error}") from error
 

@@ -122,7 +122,7 @@ def breakdowns(month: Month) -> list[tuple[str, Breakdown]]:
         ("Account", month.accounts),
         ("Partition", month.partitions),
     ]
-    silent = ([], [""], [CPU_AND_MEMORY])
+    silent: tuple[list[str], ...] = ([], [""], [CPU_AND_MEMORY])
     return [(title, one) for title, one in found if [s.label for s in one.slices] not in silent]
 
 

@@ -12,7 +12,8 @@ from jobwatt.sources.base import GPU, NODE, PACKAGE
 
 GPU0 = DeviceEnergy(
     "n1", GPU, "GPU-0", "A100", "nvml", "counter", Energy(1000.0, MEASURED, 900.0, 1100.0),
-    coverage=1.0, covered_seconds=10.0, held_seconds=10.0, utilization_mean_percent=50.0, event_reasons=1,
+    coverage=1.0, covered_seconds=10.0, held_seconds=10.0, utilization_mean_percent=50.0,
+    event_reasons=1,
     idle_seconds=2.0, idle_energy_joules=100.0, power_peak_watts=120.0, memory_peak_bytes=7,
 )  # fmt: skip
 CPU = DeviceEnergy(

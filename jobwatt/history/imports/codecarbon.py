@@ -171,8 +171,6 @@ def _entry(job: str, rows: Sequence[_Row]) -> Entry:
         name=text_of(cells.get("project_name")),
         gpus=_count(cells),
     )
-    if devices[0].name == _TOGETHER:  # nobody knows what of it is the CPU's
-        taken = taken._replace(cpu_joules=None)
     return taken, account
 
 
