@@ -63,7 +63,8 @@ def end_path(
     directory: Path, month: str, job: str, cluster: str | None, step: str, restart: int
 ) -> Path:
     """File that says how a step ended. Its name parses back with `parse_end_name`."""
-    return job_directory(directory, month, job, cluster) / f"{safe_step(step)}.{restart}{END_SUFFIX}"
+    name = f"{safe_step(step)}.{restart}{END_SUFFIX}"
+    return job_directory(directory, month, job, cluster) / name
 
 
 def parse_journal_name(name: str) -> tuple[str, int, str, int] | None:

@@ -11,9 +11,10 @@ from jobwatt.errors import UnreadableError
 from jobwatt.history.figures import Scan, figures_files, load
 from jobwatt.history.files import size_bytes
 from jobwatt.history.index import Index
+from jobwatt.history.update import look
 from jobwatt.journal.reader import read_journal
 from jobwatt.journal.store import steps_in
-from jobwatt.paths import all_job_directories
+from jobwatt.paths import job_directories, month_directories
 
 
 class Finding(NamedTuple):
@@ -63,9 +64,17 @@ def _folders(roots: Sequence[Path], damaged: list[str]) -> list[Path]:
     found: list[Path] = []
     for root in roots:
         try:
-            found += all_job_directories(root)
+            months = month_directories(root)
         except UnreadableError as error:
             damaged.append(str(error))
+            continue
+        for month in months:
+            try:
+                found += job_directories(month)
+            except UnreadableError as error:
+                damaged.append(str(error))
+    closed = [path for path in found if (seen := look(path)) and seen.is_unreadable]
+    damaged += [f"{path} cannot be read" for path in closed]
     return found
 
 

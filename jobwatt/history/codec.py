@@ -113,4 +113,4 @@ def _checked(name: str, hint: Any, value: Any) -> Any:
             return tuple(_checked(name, one, item) for one, item in zip(inner, value, strict=True))
     if kind is dict and isinstance(hint, type) and _fields(hint):
         return restore(hint, value)
-    raise ValueError(f"{name} is {value!r:.60}")
+    raise ValueError(f"{name} is a {kind.__name__}, or out of bounds")

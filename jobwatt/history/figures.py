@@ -29,7 +29,10 @@ from jobwatt.paths import safe_component
 VERSION = 1
 SUFFIX = ".jsonl"
 MAX_LINE_BYTES = 64 << 20
+MAX_WALL_SECONDS = 253_402_300_800.0
+"""The end of the year 9999."""
 MAX_ACCOUNTS_BYTES = 512 << 20
+_WALL_FIELDS = tuple(name for name in JobRow._fields if name.endswith("_wall_seconds"))
 _COMPACT = (",", ":")
 _CHUNK_BYTES = 1 << 20
 
@@ -126,7 +129,12 @@ def keep(
     """
     kept = Kept(row, account, tuple(steps) if len(steps) > 1 else ())
     written = round(wall_seconds, 3)
-    place = _append(path, encoded(kept, written))
+    try:
+        line = encoded(kept, written)
+        _entry(json.loads(line), Place(path, 0, 0))
+    except ValueError as error:
+        raise UnreadableError(f"figures that no line can hold: {error}") from error
+    place = _append(path, line)
     if load(place) != kept:
         raise UnreadableError(f"{path.name}: the disk gave back something else than was written")
     return Entry(row, written, place)
@@ -176,9 +184,12 @@ def _entry(data: Any, place: Place) -> Entry:
     if data.get("jobwatt") != VERSION:
         raise ValueError("another version")
     written = data.get("written")
-    if type(written) not in (int, float) or not 0 <= written < 1e12:
+    if type(written) not in (int, float) or not 0 <= written < MAX_WALL_SECONDS:
         raise ValueError("no time")
-    return Entry(restore(JobRow, data.get("row")), float(written), place)
+    row = restore(JobRow, data.get("row"))
+    if not all(0 <= (getattr(row, name) or 0.0) < MAX_WALL_SECONDS for name in _WALL_FIELDS):
+        raise ValueError("no time that a calendar has")
+    return Entry(row, float(written), place)
 
 
 def _append(path: Path, line: bytes) -> Place:

@@ -30,10 +30,17 @@ T = TypeVar("T")
 class History:
     """All jobs of one journal directory. `problems`: lines for people, most of them said once."""
 
-    def __init__(self, settings: Settings, index: Index, problems: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        index: Index,
+        problems: Sequence[str],
+        refresh: Callable[[Index], list[str]],
+    ) -> None:
         self.problems = tuple(problems)
         self._settings = settings
         self._index = index
+        self._refresh = refresh
 
     @property
     def index(self) -> Index:
@@ -43,30 +50,36 @@ class History:
     @property
     def slurm_source(self) -> str:
         """Who told the states: `sacct and squeue`, …; empty where nobody could."""
-        return self._index.note("slurm source")
+        return self._asked(lambda index: index.note("slurm source"))
 
     def rows(self, since_wall_seconds: float, until_wall_seconds: float) -> list[JobRow]:
         """Jobs that lived in this time, the newest start first."""
-        return self._index.rows(since_wall_seconds, until_wall_seconds)
+        return self._asked(lambda index: index.rows(since_wall_seconds, until_wall_seconds))
 
     def row(self, job: str, cluster: str = "") -> JobRow | None:
         """A job as people name it: `123`, an array's task `5_1`, a het job's part `123+1`."""
         array, underscore, task = job.partition("_")
         if underscore:
-            tasks = [row for row in self._index.tasks_of(array) if row.array_task == task]
+            tasks = [row for row in self.tasks(array) if row.array_task == task]
             return _newest([row for row in tasks if cluster in ("", row.cluster)])
-        return _newest(self._index.rows_of(job.partition("+")[0], cluster))
+        raw = job.partition("+")[0]
+        return _newest(self._asked(lambda index: index.rows_of(raw, cluster)))
 
     def tasks(self, array_job: str) -> list[JobRow]:
         """The known tasks of an array."""
-        return self._index.tasks_of(array_job)
+        return self._asked(lambda index: index.tasks_of(array_job))
+
+    def runs(self, name: str) -> list[JobRow]:
+        """Measured jobs of this name, the newest first."""
+        return self._asked(lambda index: index.runs_of(name))
 
     def account(self, job: str, cluster: str = "", step: str = "") -> Account:
         """Of a job by its raw id: from its journals, or the kept figures where they are gone.
 
         NotFoundError: nothing was measured. UnreadableError: it was, and cannot be read.
         """
-        place, written = self._index.place_of((job, cluster))
+        key = (job, cluster)
+        place, written = self._asked(lambda index: index.place_of(key))
         try:
             steps = steps_of(self._settings.directory, job, cluster or None)
         except NotFoundError:
@@ -76,13 +89,18 @@ class History:
         # Kept figures are exact and read at once; journals may have been thinned out since.
         fresh = any(files.modified_wall_seconds > written for files in steps)
         if place is not None and not fresh:
-            kept = load(place)
-            accounts = kept.steps or (kept.account,)
-            if not step:
-                return kept.account
-            found = [account for account in accounts if account.step == step]
-            if found:
-                return max(found, key=lambda account: account.restart)
+            try:
+                kept = load(place, key)
+            except UnreadableError:
+                if not steps:
+                    raise
+            else:
+                accounts = kept.steps or (kept.account,)
+                if not step:
+                    return kept.account
+                found = [account for account in accounts if account.step == step]
+                if found:
+                    return max(found, key=lambda account: account.restart)
         if not step:
             return account_of_job(steps)
         of_step = [files for files in steps if files.step == step]
@@ -90,6 +108,15 @@ class History:
             names = ", ".join(sorted({files.step for files in steps})[:20]) or "no other"
             raise NotFoundError(f"job {job} has no measured step {step!r}", f"it has: {names}")
         return account_of_step(max(of_step, key=lambda files: files.restart))
+
+    def _asked(self, question: Callable[[Index], T]) -> T:
+        """Its answer; of an index made anew where this one turns out to be damaged."""
+        try:
+            return question(self._index)
+        except sqlite3.DatabaseError as error:
+            self._index, said = undamaged(_fresh(self._index, error), self._refresh)
+            self.problems = (*self.problems, *said)
+            return question(self._index)
 
     def add_imported(self, entries: Sequence[tuple[JobRow, Account]]) -> int:
         """Keep another tool's figures; how many of them were new. OSError: the disk refuses."""
@@ -118,7 +145,7 @@ def open_history(
     index, problems = open_local_index(settings)
     refresh = partial(_refresh, settings=settings, environ=environ, since=since_wall_seconds)
     index, said = undamaged(index, refresh)
-    return History(settings, index, [*problems, *said])
+    return History(settings, index, [*problems, *said], refresh)
 
 
 def open_local_index(settings: Settings) -> tuple[Index, list[str]]:
@@ -143,7 +170,7 @@ def undamaged(index: Index, work: Callable[[Index], T]) -> tuple[Index, T]:
     try:
         return index, work(index)
     except sqlite3.DatabaseError as error:
-        fresh = index_file.reset(index) if index_file.is_damage(error) else _in_memory(index)
+        fresh = _fresh(index, error)
         return fresh, work(fresh)
 
 
@@ -152,7 +179,9 @@ def clock() -> Clock:
     return Clock(time.time(), lambda wall: time.strftime("%Y-%m-%d", time.localtime(wall)))
 
 
-def _in_memory(index: Index) -> Index:
+def _fresh(index: Index, error: sqlite3.DatabaseError) -> Index:
+    if index_file.is_damage(error):
+        return index_file.reset(index)
     index.close()
     return index_file.open_index(None)
 
@@ -174,9 +203,13 @@ def _refresh(
 
 
 def _ask(since: float, settings: Settings, environ: Mapping[str, str]) -> Answer:
-    from jobwatt.slurm.ask import ask  # not needed where it was asked a moment ago
+    from jobwatt.slurm.ask import Answer, ask  # not needed where it was asked a moment ago
 
-    return ask(since, user_name_or_home(0), settings.slurm_api, environ)
+    try:
+        user = user_name_or_home(0)
+    except ValueError as error:
+        return Answer(problems=(f"Slurm is not asked: {error}",))
+    return ask(since, user, settings.slurm_api, environ)
 
 
 def _newest(rows: Sequence[JobRow]) -> JobRow | None:

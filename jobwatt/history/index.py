@@ -132,6 +132,10 @@ class Index:
         """
         self._sql.executemany(_UPSERT, map(_values, rows))
 
+    def remove(self, key: tuple[str, str]) -> None:
+        """Forget a job."""
+        self._sql.execute("DELETE FROM jobs WHERE job = ? AND cluster = ?", key)
+
     def folders(self, where: str = "1", values: Sequence[Any] = ()) -> list[Folder]:
         """Job directories for which a condition in SQL holds."""
         found = self._sql.execute(f"SELECT * FROM folders WHERE {where}", values)

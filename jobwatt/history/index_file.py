@@ -62,7 +62,8 @@ def open_index(path: Path | None) -> Index:
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether only a fresh file helps. Else: locked for long, a full disk and the like."""
-    return not isinstance(error, sqlite3.OperationalError) or "no such" in str(error)
+    words = ("no such", "already exists", "has no column", " columns but ", "malformed")
+    return not isinstance(error, sqlite3.OperationalError) or any(w in str(error) for w in words)
 
 
 def reset(index: Index) -> Index:

@@ -115,7 +115,11 @@ class JobRow(NamedTuple):
 
 
 def _numbers(text: str) -> Mapping[str, float]:
-    if not text:
+    """What is no number is left out: a line of figures may have been changed by hand."""
+    try:
+        found = json.loads(text or "{}", parse_constant=lambda name: None)
+    except (ValueError, RecursionError):
         return {}
-    found = json.loads(text)
-    return {key: value for key, value in found.items() if value is not None}
+    if not isinstance(found, dict):
+        return {}
+    return {key: value for key, value in found.items() if type(value) in (int, float)}

@@ -26,7 +26,7 @@ SORTS: dict[str, Callable[[JobRow], Any]] = {
     "idle": lambda row: row.gpu_idle_joules,
     "lost": lambda row: row.no_result_joules,
 }
-"""Columns that `--sort` knows; all but the name and id begin with the largest."""
+"""Columns that `--sort` knows; all but the name and the state begin with the largest."""
 _ASCENDING = ("name", "state")
 
 
@@ -75,7 +75,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def states(text: str) -> frozenset[str]:
-    """Slurm's states by their names or short names, or an outcome. UsageError: no such state."""
+    """Slurm's states by their names or short names. UsageError: no such state."""
     found: set[str] = set()
     for word in words(text):
         name = ABBREVIATIONS.get(word.upper(), word.upper())

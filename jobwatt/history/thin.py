@@ -29,17 +29,21 @@ THINNED = "condensed_seconds"
 Merge = Callable[[Column, Column], float | None]
 
 
-def _total(column: Column, lengths: Column) -> float | None:
-    value = integrate.known_sum(column)
+def _plain(value: float | None) -> float | None:
+    """With four digits, so that it is written without an exponent, which no journal has."""
     return None if value is None else round(value, 4)
 
 
+def _total(column: Column, lengths: Column) -> float | None:
+    return _plain(integrate.known_sum(column))
+
+
 def _low(column: Column, lengths: Column) -> float | None:
-    return min(integrate.known(column), default=None)
+    return _plain(min(integrate.known(column), default=None))
 
 
 def _high(column: Column, lengths: Column) -> float | None:
-    return integrate.peak(column)
+    return _plain(integrate.peak(column))
 
 
 def _mean(column: Column, lengths: Column) -> float | None:
@@ -52,7 +56,7 @@ def _bits(column: Column, lengths: Column) -> float | None:
 
 
 def _last(column: Column, lengths: Column) -> float | None:
-    return column[-1]
+    return _plain(column[-1])
 
 
 _MERGES: dict[str, Merge] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -26,10 +27,12 @@ def alone(index: Index) -> Iterator[bool]:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     lock = os.open(f"{index.path}.compact", flags, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
+        is_alone = True
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            is_alone = False
+        yield is_alone
     finally:
         os.close(lock)
 
@@ -42,7 +45,10 @@ def note_compacted(index: Index, wall_seconds: float) -> None:
 
 def begin_if_due(index: Index, settings: Settings, environ: Mapping[str, str]) -> bool:
     """Start it if a day has passed. Never raises, never waits: a list of jobs is not held up."""
-    last = float(index.note(_LAST) or 0.0)
+    try:
+        last = float(index.note(_LAST) or 0.0)
+    except (sqlite3.DatabaseError, ValueError):
+        return False
     if not settings.auto_compact or index.path is None or not _is_due(last, time.time()):
         return False
     try:
