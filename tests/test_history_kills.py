@@ -79,7 +79,7 @@ def commands(folder: Path) -> list[tuple[str, Body]]:
         ("compact", lambda environ: history.compact(True, environ)),
         ("rebuild", history.rebuild),
         ("jobs", lambda environ: jobs.jobs(everything, "json", environ)),
-        ("month", lambda environ: month.month("", True, str(folder / "m.html"), True, environ)),
+        ("month", lambda environ: month.month("", False, str(folder / "m.html"), True, environ)),
         ("show", lambda environ: show.show("local-4", True, "", True, environ)),
         ("export", lambda environ: export.export(csv, environ)),
         ("import", lambda environ: import_.import_(
