@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def ask_commands(
         return None
     clean = child_environ(environ)
     # A name cannot hold what is drawn anew each time, so no name can feign a field or a row.
-    delimiter = "\x1f" + secrets.token_hex(4) + "\x1f"
+    delimiter = "\x1f" + os.urandom(4).hex() + "\x1f"
     questions = {
         "fields": [sacct, "--helpformat"] if sacct else [],
         "squeue": [squeue, *squeue_arguments(user, delimiter)] if squeue else [],

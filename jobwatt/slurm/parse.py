@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from jobwatt.slurm.fold import Run, fold
 from jobwatt.slurm.jobs import ABBREVIATIONS, PENDING, RUNNING, SlurmJob, outcome
-from jobwatt.slurm.rows import split_rows
+from jobwatt.slurm.rows import Row, read_rows
 from jobwatt.slurm.values import (
     OUT_OF_MEMORY_SIGNAL,
     duration_seconds,
@@ -43,20 +43,18 @@ def parse_sacct(
 
     `since_wall_seconds`: from when on sacct was asked; earlier runs of a job are not known.
     """
-    rows, bad = split_rows(text, fields, delimiter)
-    runs = [_sacct_run(row) for row in rows]
+    runs, bad = read_rows(text, fields, delimiter, _sacct_run)
     return fold(gpus_known(runs), since_wall_seconds), bad
 
 
 def parse_squeue(text: str, fields: Sequence[str], delimiter: str) -> tuple[list[SlurmJob], int]:
     """Jobs of `squeue -h --states=all -O`, and how many rows could not be read."""
     # Each field of -O has the delimiter behind it, the last one too.
-    rows, bad = split_rows(text, [*fields, ""], delimiter)
-    runs = [_squeue_run(row) for row in rows]
+    runs, bad = read_rows(text, [*fields, ""], delimiter, _squeue_run)
     return fold(gpus_known(runs)), bad
 
 
-def _sacct_run(row: Mapping[str, str]) -> Run:
+def _sacct_run(row: Row) -> Run:
     def get(name: str) -> str:
         return row.get(name, "")
 
@@ -93,7 +91,7 @@ def _sacct_run(row: Mapping[str, str]) -> Run:
     return Run(get("JobIDRaw"), offset, with_end(job, get("ExitCode"), get("DerivedExitCode")))
 
 
-def _squeue_run(row: Mapping[str, str]) -> Run:
+def _squeue_run(row: Row) -> Run:
     def get(name: str) -> str:
         return row.get(name, "")
 

@@ -7,20 +7,25 @@ begins where a line begins with a job's raw id and the delimiter, and ends where
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 MAX_TEXT = 1000
 """Letters kept of one field: submit lines hold whole scripts (`sbatch --wrap`)."""
 
 
-def split_rows(
-    text: str, fields: Sequence[str], delimiter: str
-) -> tuple[list[Mapping[str, str]], int]:
-    """Rows by field name, and how many rows could not be read.
+Row = Mapping[str, str]
+_Made = TypeVar("_Made")
+
+
+def read_rows(
+    text: str, fields: Sequence[str], delimiter: str, make: Callable[[Row], _Made]
+) -> tuple[list[_Made], int]:
+    """What `make` makes of each row by field name, and how many rows could not be read.
 
     The first field is the job's raw id; the last one, where newlines are likeliest, the name.
     """
-    rows: list[Mapping[str, str]] = []
+    made: list[_Made] = []
     bad = 0
     for chunk in _chunks(text, delimiter):
         parts = chunk.split(delimiter)
@@ -31,8 +36,8 @@ def split_rows(
             bad += 1
             parts[len(fields) - 1] = parts[len(fields) - 1].rpartition("\n")[0]
         values = (part[:MAX_TEXT] for part in parts)
-        rows.append(dict(zip(fields, values, strict=False)))
-    return rows, bad
+        made.append(make(dict(zip(fields, values, strict=False))))
+    return made, bad
 
 
 def _chunks(text: str, delimiter: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatt.slurm.rows import MAX_TEXT, split_rows
+from jobwatt.slurm.rows import MAX_TEXT, read_rows
 
 DELIMITER = "\x1f0123abcd\x1f"
 FIELDS = ("id", "line", "name")
@@ -18,13 +18,13 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.samp
 @given(st.lists(st.tuples(st.integers(1, 10**9).map(str), names, names)))
 def test_rows_survive_any_name(rows: list[tuple[str, str, str]]) -> None:
     text = "".join(DELIMITER.join(row) + "\n" for row in rows)
-    found, bad = split_rows(text, FIELDS, DELIMITER)
+    found, bad = read_rows(text, FIELDS, DELIMITER, dict)
     assert ([tuple(row[field] for field in FIELDS) for row in found], bad) == (rows, 0)
 
 
 @given(st.text())
 def test_any_text_is_rows_and_bad_rows(text: str) -> None:
-    found, bad = split_rows(text, FIELDS, "\x1f")
+    found, bad = read_rows(text, FIELDS, "\x1f", dict)
     assert bad >= 0
     assert all(tuple(row) == FIELDS for row in found)
 
@@ -32,11 +32,11 @@ def test_any_text_is_rows_and_bad_rows(text: str) -> None:
 def test_bad_rows_are_counted_and_cost_no_other() -> None:
     good = DELIMITER.join(("7", "line", "name"))
     texts = ("a warning", f"5{DELIMITER}half", good, f"{DELIMITER}no id{DELIMITER}x", good)
-    found, bad = split_rows("\n".join(texts) + "\n", FIELDS, DELIMITER)
+    found, bad = read_rows("\n".join(texts) + "\n", FIELDS, DELIMITER, dict)
     assert [dict(row) for row in found] == [{"id": "7", "line": "line", "name": "name"}] * 2
     assert bad == 3
 
 
 def test_a_long_submit_line_is_cut() -> None:
-    found, _ = split_rows(DELIMITER.join(("7", "x" * 5000, "name")), FIELDS, DELIMITER)
+    found, _ = read_rows(DELIMITER.join(("7", "x" * 5000, "name")), FIELDS, DELIMITER, dict)
     assert [(len(row["line"]), row["name"]) for row in found] == [(MAX_TEXT, "name")]
