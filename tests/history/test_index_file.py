@@ -1,0 +1,264 @@
+"""The index's file: whatever lies in its place, there is an index."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jobwatt.errors import UnreadableError
+from jobwatt.history import index_file
+from jobwatt.history.index import Index
+from jobwatt.history.index_file import SCHEMA, is_damage, open_index, reset
+from jobwatt.history.rows import JobRow
+from tests.commands.machine import REPOSITORY, is_root, unprivileged
+
+OPEN_AND_PUT = """
+import sys
+from pathlib import Path
+from jobwatt.history.index_file import open_index
+from jobwatt.history.rows import JobRow
+path, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+index = open_index(path)
+for job in range(first, first + count):
+    with index.writing():
+        index.put([(JobRow(str(job)), None, 0.0)])
+print(index.path, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "index.sqlite"
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_file, "BUSY_SECONDS", 0.2)
+
+
+def fill(path: Path, jobs: int = 3) -> None:
+    index = open_index(path)
+    with index.writing():
+        index.put((JobRow(str(job), name="x" * 50), None, 0.0) for job in range(jobs))
+    index.close()
+
+
+def other(
+    path: Path, first: int, count: int, prefix: tuple[str, ...] = ()
+) -> subprocess.Popen[str]:
+    """Another process that has it open, with `count` jobs of its own, until its input ends."""
+    return subprocess.Popen(
+        [*prefix, sys.executable, "-c", OPEN_AND_PUT, str(path), str(first), str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+
+
+def works(index: Index) -> bool:
+    with index.writing():
+        index.put([(JobRow("new"), None, 0.0)])
+    return index.row_of(("new", "")) is not None
+
+
+def test_made_private_and_found_again(path: Path) -> None:
+    fill(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    index = open_index(path)
+    assert index.path == path and index.count_jobs() == 3
+    assert {name.name for name in path.parent.iterdir()} >= {"index.sqlite", "index.sqlite.lock"}
+
+
+def schema(path: Path) -> None:
+    fill(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+
+
+def foreign(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE jobs (a)")
+
+
+def fewer_columns(path: Path) -> None:
+    fill(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE parts")
+
+
+def cut(path: Path) -> None:
+    fill(path, 500)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def log(path: Path) -> None:
+    fill(path)
+    Path(f"{path}-wal").write_bytes(os.urandom(9000))
+    Path(f"{path}-shm").write_bytes(os.urandom(40_000))
+
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("job,energy\n" * 1000),
+    "noise": lambda path: path.write_bytes(os.urandom(9000)),
+    "header alone": lambda path: path.write_bytes(b"SQLite format 3\x00"),
+    "schema": schema,
+    "foreign": foreign,
+    "fewer": fewer_columns,
+    "cut": cut,
+    "log": log,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_it_is_made_anew(path: Path, name: str) -> None:
+    DAMAGE[name](path)
+    index = open_index(path)
+    assert index.path == path and works(index) and index.damage() == ""
+    index.close()
+    assert open_index(path).row_of(("new", "")) is not None
+
+
+def spoil(path: Path) -> None:
+    """Pages in the middle are noise: found when they are read."""
+    fill(path, 500)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size * 7 // 10)
+        file.write(os.urandom(size // 5))
+
+
+def test_damage_that_is_found_later(path: Path) -> None:
+    spoil(path)
+    index = open_index(path)
+    assert index.path == path
+    with pytest.raises(sqlite3.DatabaseError) as caught:
+        index.rows(0.0, 1e15)
+    assert is_damage(caught.value)
+    index = reset(index)
+    assert index.path == path and works(index) and index.damage() == ""
+
+
+def test_a_damaged_one_that_another_process_has_open_is_left(path: Path) -> None:
+    with other(path, 0, 2) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == str(path)
+        schema(path)
+        index = open_index(path)
+        assert index.path is None and works(index)
+        process.communicate("")
+    index = open_index(path)
+    assert index.path == path and index.count_jobs() == 0
+
+
+def test_deleted_while_another_process_has_it_open(path: Path) -> None:
+    with other(path, 0, 2) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == str(path)
+        for name in list(path.parent.iterdir()):
+            name.unlink()
+        fill(path, 5)
+        process.communicate("")
+        assert process.returncode == 0
+    index = open_index(path)
+    assert index.count_jobs() == 5 and index.damage() == "" and works(index)
+
+
+def test_many_processes_at_once(path: Path) -> None:
+    """None may be turned away, and each finds a whole index."""
+    processes = [other(path, 100 * number, 20) for number in range(6)]
+    said = [process.communicate("")[0].strip() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 6
+    assert said == [str(path)] * 6
+    index = open_index(path)
+    assert index.count_jobs() == 120 and index.damage() == ""
+
+
+@pytest.mark.usefixtures("busy")
+def test_locked_for_long_is_an_error_that_is_no_damage(path: Path) -> None:
+    fill(path)
+    index, second = open_index(path), open_index(path)
+    with second.writing():
+        with pytest.raises(sqlite3.OperationalError) as caught, index.writing():
+            raise AssertionError("two at once")
+        assert not is_damage(caught.value)
+        assert index.count_jobs() == 3  # reading goes on
+    assert works(index)
+
+
+@pytest.mark.usefixtures("busy")
+def test_locked_as_a_whole_is_an_index_in_memory(path: Path) -> None:
+    fill(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    index = open_index(path)
+    assert index.path is None and works(index)
+    connection.close()
+    assert open_index(path).count_jobs() == 3
+
+
+def test_a_planted_link_or_pipe_is_not_opened(path: Path) -> None:
+    victim = path.with_name("victim")
+    victim.write_text("precious")
+    plants: tuple[Callable[[], None], ...] = (
+        lambda: path.symlink_to(victim),
+        lambda: os.mkfifo(path),
+        lambda: path.mkdir(),
+    )
+    for plant in plants:
+        plant()
+        with pytest.raises(UnreadableError, match="not a file of your own"):
+            open_index(path)
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    Path(f"{path}.lock").symlink_to(victim)
+    assert open_index(path).path is None
+    assert victim.read_text() == "precious" and not path.exists()
+
+
+def test_a_directory_that_is_not_there_or_closed(path: Path) -> None:
+    assert open_index(path.parent / "none" / "index.sqlite").path is None
+    path.parent.chmod(0o500)
+    try:
+        with other(path, 0, 1, tuple(unprivileged())) as process:
+            assert process.communicate("")[0].strip() == "None"
+            assert process.returncode == 0
+    finally:
+        path.parent.chmod(0o700)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A megabyte, where the tests may mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
+    if not is_root() or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("needs root and the right to mount")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk(small_disk: Path) -> None:
+    path = small_disk / "index.sqlite"
+    index = open_index(path)
+    assert index.path == path
+    with pytest.raises(sqlite3.OperationalError) as caught, index.writing():
+        index.put((JobRow(str(job), name="x" * 1000), None, 0.0) for job in range(2000))
+    assert not is_damage(caught.value)
+    index.close()
+    for name in small_disk.iterdir():
+        name.unlink()
+    with (small_disk / "fill").open("wb", buffering=0) as file, pytest.raises(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    index = open_index(path)
+    assert index.path is None and works(index)
