@@ -78,7 +78,7 @@ def submitted(cluster: Cluster) -> Iterator[Submitted]:
         _wait(cluster, ending, "CA,CD,F,NF,OOM,TO")
         yield Submitted(cluster, ids, since)
     finally:
-        _run(cluster, "scancel", *stay)
+        cluster.run("scancel", *ids.values())  # those that have ended are no matter to it
 
 
 def _sbatch(cluster: Cluster, *options: str, script: str) -> str:
