@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,21 +15,7 @@ from jobwatt.history import index_file
 from jobwatt.history.index import Index
 from jobwatt.history.index_file import SCHEMA, is_damage, open_index, reset
 from jobwatt.history.rows import JobRow
-from tests.commands.machine import REPOSITORY, is_root, unprivileged
-
-OPEN_AND_PUT = """
-import sys
-from pathlib import Path
-from jobwatt.history.index_file import open_index
-from jobwatt.history.rows import JobRow
-path, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-index = open_index(path)
-for job in range(first, first + count):
-    with index.writing():
-        index.put([(JobRow(str(job)), None, 0.0)])
-print(index.path, flush=True)
-sys.stdin.read()
-"""
+from tests.commands.machine import is_root
 
 
 @pytest.fixture
@@ -48,19 +33,6 @@ def fill(path: Path, jobs: int = 3) -> None:
     with index.writing():
         index.put((JobRow(str(job), name="x" * 50), None, 0.0) for job in range(jobs))
     index.close()
-
-
-def other(
-    path: Path, first: int, count: int, prefix: tuple[str, ...] = ()
-) -> subprocess.Popen[str]:
-    """Another process that has it open, with `count` jobs of its own, until its input ends."""
-    return subprocess.Popen(
-        [*prefix, sys.executable, "-c", OPEN_AND_PUT, str(path), str(first), str(count)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )
 
 
 def works(index: Index) -> bool:
@@ -147,41 +119,6 @@ def test_damage_that_is_found_later(path: Path) -> None:
     assert index.path == path and works(index) and index.damage() == ""
 
 
-def test_a_damaged_one_that_another_process_has_open_is_left(path: Path) -> None:
-    with other(path, 0, 2) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == str(path)
-        schema(path)
-        index = open_index(path)
-        assert index.path is None and works(index)
-        process.communicate("")
-    index = open_index(path)
-    assert index.path == path and index.count_jobs() == 0
-
-
-def test_deleted_while_another_process_has_it_open(path: Path) -> None:
-    with other(path, 0, 2) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == str(path)
-        for name in list(path.parent.iterdir()):
-            name.unlink()
-        fill(path, 5)
-        process.communicate("")
-        assert process.returncode == 0
-    index = open_index(path)
-    assert index.count_jobs() == 5 and index.damage() == "" and works(index)
-
-
-def test_many_processes_at_once(path: Path) -> None:
-    """None may be turned away, and each finds a whole index."""
-    processes = [other(path, 100 * number, 20) for number in range(6)]
-    said = [process.communicate("")[0].strip() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 6
-    assert said == [str(path)] * 6
-    index = open_index(path)
-    assert index.count_jobs() == 120 and index.damage() == ""
-
-
 @pytest.mark.usefixtures("busy")
 def test_locked_for_long_is_an_error_that_is_no_damage(path: Path) -> None:
     fill(path)
@@ -222,17 +159,6 @@ def test_a_planted_link_or_pipe_is_not_opened(path: Path) -> None:
     Path(f"{path}.lock").symlink_to(victim)
     assert open_index(path).path is None
     assert victim.read_text() == "precious" and not path.exists()
-
-
-def test_a_directory_that_is_not_there_or_closed(path: Path) -> None:
-    assert open_index(path.parent / "none" / "index.sqlite").path is None
-    path.parent.chmod(0o500)
-    try:
-        with other(path, 0, 1, tuple(unprivileged())) as process:
-            assert process.communicate("")[0].strip() == "None"
-            assert process.returncode == 0
-    finally:
-        path.parent.chmod(0o700)
 
 
 @pytest.fixture
