@@ -22,15 +22,13 @@ from typing import Any, BinaryIO, NamedTuple
 
 from jobwatt.errors import UnreadableError
 from jobwatt.history.codec import plain, restore
-from jobwatt.history.rows import JobRow
+from jobwatt.history.rows import MAX_WALL_SECONDS, JobRow
 from jobwatt.model import Account
 from jobwatt.paths import safe_component
 
 VERSION = 1
 SUFFIX = ".jsonl"
 MAX_LINE_BYTES = 64 << 20
-MAX_WALL_SECONDS = 253_402_300_800.0
-"""The end of the year 9999."""
 MAX_ACCOUNTS_BYTES = 512 << 20
 _WALL_FIELDS = tuple(name for name in JobRow._fields if name.endswith("_wall_seconds"))
 _COMPACT = (",", ":")

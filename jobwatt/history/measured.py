@@ -8,7 +8,7 @@ from typing import Any
 
 from jobwatt.energy.integrate import mean_over_time
 from jobwatt.energy.merge import METERED, total
-from jobwatt.history.rows import MEASURED_HERE, JobRow
+from jobwatt.history.rows import MAX_WALL_SECONDS, MEASURED_HERE, JobRow
 from jobwatt.model import ESTIMATED, Account, DeviceEnergy
 from jobwatt.slurm.env import expand_counts
 from jobwatt.slurm.jobs import PENDING, RUNNING, SlurmJob
@@ -175,4 +175,4 @@ def _program(command: str) -> str:
 
 def _number(text: str | None) -> float | None:
     counts = expand_counts(text or "")
-    return float(counts[0]) if len(counts) == 1 else None
+    return float(counts[0]) if len(counts) == 1 and counts[0] < MAX_WALL_SECONDS else None

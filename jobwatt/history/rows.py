@@ -13,6 +13,9 @@ MEASURED_HERE = "measured"
 IMPORTED = "imported"
 """`JobRow.origin` of another tool's figures begins so: `imported: CodeCarbon 3.0`."""
 
+MAX_WALL_SECONDS = 253_402_300_800.0
+"""The end of the year 9999: no time of a job is later."""
+
 
 class JobRow(NamedTuple):
     """What Slurm says of a job and what was measured of it.

@@ -21,7 +21,7 @@ from jobwatt.history.files import (
     size_bytes,
     thin,
 )
-from jobwatt.history.thin import is_thinned
+from jobwatt.history.thin import is_thinned, thinned
 from jobwatt.journal.reader import read_journal
 from tests.history.histories import START, add, append, spans, touch
 
@@ -123,7 +123,7 @@ def test_thinned_with_its_time_and_once(packed: Path) -> None:
 def test_what_loses_something_leaves_the_old_one(
     packed: Path, lose: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text, real = packed.read_bytes(), files.thinned
+    text, real = packed.read_bytes(), thinned
     monkeypatch.setattr(files, "thinned", lambda journal: lose(real(journal)))
     with pytest.raises(UnreadableError):
         thin(packed)
