@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from jobwatt.energy.units import format_duration, format_energy, format_percent, format_power
+from jobwatt.history.measured import JOURNAL
 from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.history.select import Line, known_sum, without_result
 from jobwatt.slurm.jobs import CANCELLED, FAILED, NO_RESULT, RUNNING, UNKNOWN
@@ -69,7 +70,9 @@ def total_lines(found: JobList) -> list[str]:
     if cancelled:
         lines.append(f"  cancelled {_spent(cancelled, whole)}")
     if not found.slurm_source:
-        lines.append("  states    as far as the journals know: Slurm could not be asked")
+        told = any(row.source not in ("", JOURNAL) for row in rows)
+        known = "told before" if told else "as far as the journals know"
+        lines.append(f"  states    {known}: Slurm could not be asked")
     return lines
 
 
