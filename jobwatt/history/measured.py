@@ -10,7 +10,6 @@ from jobwatt.energy.integrate import mean_over_time
 from jobwatt.energy.merge import METERED, total
 from jobwatt.history.rows import MAX_WALL_SECONDS, MEASURED_HERE, JobRow
 from jobwatt.model import ESTIMATED, Account, DeviceEnergy
-from jobwatt.slurm.env import expand_counts
 from jobwatt.slurm.jobs import PENDING, RUNNING, SlurmJob
 from jobwatt.sources.base import DRAM, GPU, PACKAGE
 
@@ -174,5 +173,7 @@ def _program(command: str) -> str:
 
 
 def _number(text: str | None) -> float | None:
-    counts = expand_counts(text or "")
-    return float(counts[0]) if len(counts) == 1 and counts[0] < MAX_WALL_SECONDS else None
+    """Unix seconds as Slurm's variables have them; None for any other text."""
+    if not text or len(text) > 12 or not (text.isascii() and text.isdigit()):
+        return None
+    return float(text) if float(text) < MAX_WALL_SECONDS else None
