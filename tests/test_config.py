@@ -27,6 +27,14 @@ shared_install = true
 disabled = ["perf", "hwmon", "perf"]
 nvml_library = "/opt/nvidia/libnvidia-ml.so.1"
 sys_root = "/host"
+[history]
+index_directory = "/local/ada"
+full_days = 7
+minute_days = 90.5
+auto_compact = false
+[slurm]
+api = "commands"
+interval_seconds = 300
 """
 GOOD_SETTINGS = Settings(
     directory=Path("/data/journals"),
@@ -38,6 +46,12 @@ GOOD_SETTINGS = Settings(
     sys_root=Path("/host"),
     nvml_library="/opt/nvidia/libnvidia-ml.so.1",
     disabled_sources=("perf", "hwmon"),
+    index_directory="/local/ada",
+    full_days=7.0,
+    minute_days=90.5,
+    auto_compact=False,
+    slurm_api="commands",
+    slurm_interval_seconds=300.0,
 )
 
 
@@ -99,7 +113,14 @@ def test_every_key_in_the_environment(site: Path) -> None:
         "JOBWATT_SYS_ROOT": "/host",
         "JOBWATT_NVML_LIBRARY": "/opt/nvidia/libnvidia-ml.so.1",
         "JOBWATT_DISABLED_SOURCES": "perf, hwmon",
+        "JOBWATT_INDEX_DIR": "/local/ada",
+        "JOBWATT_FULL_DAYS": "7",
+        "JOBWATT_MINUTE_DAYS": "90.5",
+        "JOBWATT_AUTO_COMPACT": "no",
+        "JOBWATT_SLURM_API": "commands",
+        "JOBWATT_SLURM_INTERVAL_SECONDS": "3e2",
     }
+    assert set(environ) == {"HOME", *(key.variable for key in KEYS)}
     assert load(environ, site) == GOOD_SETTINGS
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatt.config import KEYS, explain, load
-from jobwatt.config_values import SOURCES
+from jobwatt.config_values import SLURM_APIS, SOURCES
 
 
 @pytest.fixture
@@ -86,6 +86,40 @@ def test_wrong_value_is_one_line_and_the_default(
     # Every other setting of that file still counts.
     default = load(environ, site.with_name("none"))
     assert settings._replace(problems=()) == default._replace(quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("full_days = 0.5", "number of days from 1 to 36500"),
+        ("full_days = '30'", "number of days from 1 to 36500"),
+        ("minute_days = nan", "number of days from 1 to 36500"),
+        ("minute_days = 36501", "number of days from 1 to 36500"),
+        ("auto_compact = 1", "true or false"),
+        ("index_directory = 'relative'", "absolute path"),
+        ("index_directory = 7", "path in quotes"),
+    ],
+)
+def test_wrong_values_of_the_history(
+    line: str, reason: str, environ: dict[str, str], site: Path
+) -> None:
+    site.write_text(f"[history]\n{line}\n")
+    settings = load(environ, site)
+    problem = only(settings.problems)
+    assert reason in problem and problem.endswith("(default)")
+    assert settings._replace(problems=()) == load(environ, site.with_name("none"))
+
+
+def test_wrong_ways_to_ask_slurm(environ: dict[str, str], site: Path) -> None:
+    for value in ('"sacct"', "1", '["auto"]', "{a = 1}"):
+        site.write_text(f"[slurm]\napi = {value}\n")
+        settings = load(environ, site)
+        assert settings.slurm_api == "auto"
+        assert all(name in only(settings.problems) for name in SLURM_APIS)
+    site.write_text("[slurm]\ninterval_seconds = 59\n")
+    settings = load(environ, site)
+    assert settings.slurm_interval_seconds == 60.0
+    assert "from 60 to 86400" in only(settings.problems)
 
 
 @pytest.mark.parametrize("value", ['["nvlm"]', '"nvml"', "[1]", "[[]]", "true", "[{a = 1}]"])

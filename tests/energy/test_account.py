@@ -122,6 +122,14 @@ def test_running(tmp_path: Path) -> None:
     assert not account_step([ended], None, now).running
 
 
+def test_a_job_runs_while_its_last_step_does(tmp_path: Path) -> None:
+    first = journal(tmp_path / "0", *seconds(2))
+    second = journal(tmp_path / "1", *seconds(2), step="1", monotonic_seconds=6000.0)
+    now = second.modified_wall_seconds + 1
+    assert account_job([([first], START + 2.1), ([second], None)], now).running
+    assert not account_job([([first], START + 2.1), ([second], START + 2.1)], now).running
+
+
 def test_two_nodes_with_devices_of_one_name(tmp_path: Path) -> None:
     nodes = [journal(tmp_path / node, *seconds(2), node=node) for node in ("n1", "n2")]
     account = account_step(nodes, None, START)

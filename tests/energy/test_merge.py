@@ -6,8 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from jobwatt.energy.merge import merge_devices, sum_energies, total
-from jobwatt.model import ATTRIBUTED, ESTIMATED, MEASURED, UNAVAILABLE, DeviceEnergy, Energy
+from jobwatt.energy.merge import (
+    join_accounts,
+    lowest_coverage,
+    merge_devices,
+    sum_energies,
+    total,
+)
+from jobwatt.model import (
+    ATTRIBUTED,
+    ESTIMATED,
+    MEASURED,
+    UNAVAILABLE,
+    Account,
+    DeviceEnergy,
+    Energy,
+    NodeUse,
+)
 from jobwatt.sources.base import GPU, NODE, PACKAGE
 
 GPU0 = DeviceEnergy(
@@ -84,3 +99,56 @@ def test_a_step_that_covered_nothing_lowers_the_coverage_by_the_time_that_it_hel
     assert row.energy == GPU0.energy
     (row,) = merge_devices([GPU0, replace(BLANK, device_id="GPU-0", held_seconds=0.0)])
     assert row.coverage == 1.0
+
+
+USE = NodeUse("n1", 5.0, 4, 100, 1.0, None, 0.1, 2, 1)
+STEP = Account("7", "0", 0, "a", 1000.0, 10.0, False, 1.0, (USE,), (GPU0, METER), steps=("0",))
+
+
+def test_one_account_is_itself() -> None:
+    assert join_accounts([STEP]) is STEP
+
+
+def test_accounts_of_two_steps_are_one_of_the_job() -> None:
+    later = replace(
+        STEP, step="1", restart=1, start_wall_seconds=1100.0, duration_seconds=20.0, running=True,
+        steps=("1",), nodes=(replace(USE, memory_peak_bytes=50, written_bytes=7.0),
+                             replace(USE, node="n2", cpu_seconds=None)),
+        devices=(replace(GPU0, coverage=0.5, covered_seconds=10.0, held_seconds=20.0), CPU),
+        events=("late",), problems=("x",), exit_code=3,
+    )  # fmt: skip
+    for order in ([STEP, later], [later, STEP]):
+        job = join_accounts(order)
+        assert (job.step, job.steps, job.restart, job.running) == ("", ("0", "1"), 1, True)
+        assert (job.start_wall_seconds, job.duration_seconds) == (1000.0, 120.0)
+        assert job.exit_code == 3 and job.events == ("late",) and job.problems == ("x",)
+        whole = total(job.devices)
+        assert whole is not None and whole.joules == 2500.0
+        assert job.coverage == pytest.approx(20.0 / 30.0)
+        first, second = job.nodes
+        assert (first.node, second.node) == ("n1", "n2")
+        assert (first.cpu_seconds, first.memory_peak_bytes, first.bad_lines) == (10.0, 100, 2)
+        assert (first.read_bytes, first.written_bytes, first.missed_ticks) == (2.0, 7.0, 4)
+        assert first.sampler_cpu_seconds == pytest.approx(0.2)
+        assert (second.cpu_seconds, second.cpus_allocated) == (None, 4)
+
+
+def test_accounts_of_the_same_step_keep_its_name_and_say_a_problem_once() -> None:
+    part = replace(STEP, problems=("x",))
+    job = join_accounts([part, replace(part, start_wall_seconds=1010.0), part])
+    assert (job.step, job.steps, job.problems) == ("0", ("0",), ("x",))
+    assert job.duration_seconds == 20.0
+
+
+def test_the_order_of_three_parts_does_not_matter() -> None:
+    parts = [replace(STEP, start_wall_seconds=1000.0 + 10 * n) for n in range(3)]
+    joined = join_accounts(parts)
+    assert join_accounts([join_accounts(parts[:2]), parts[2]]) == joined
+    assert join_accounts(parts[::-1]) == joined
+
+
+def test_the_lowest_coverage_leaves_out_the_node_meter_and_the_unknown() -> None:
+    half = replace(GPU0, coverage=0.5)
+    assert lowest_coverage([GPU0, half, replace(METER, coverage=0.1)]) == 0.5
+    assert lowest_coverage([CPU, METER]) is None
+    assert lowest_coverage([BLANK, GPU0]) == 0.0
