@@ -19,7 +19,7 @@ from jobwatt.history.files import pack, remove_journals, remove_strays, size_byt
 from jobwatt.history.index import Folder, Index
 from jobwatt.history.job_account import covers, step_accounts, steps_gone, whole, with_steps_gone
 from jobwatt.history.measured import with_account
-from jobwatt.history.update import MINUTES, PACKED, RAW, Clock, Look, look
+from jobwatt.history.update import MINUTES, PACKED, RAW, Clock, Look, look, take_kept
 from jobwatt.journal.store import StepFiles, steps_in
 from jobwatt.paths import JOURNAL_SUFFIX, PACKED_SUFFIX, parse_journal_name
 
@@ -87,9 +87,13 @@ def _compact_job(
     folders = [Path(folder.path) for folder in seen]
     before_bytes = sum(map(size_bytes, folders))
     steps = steps_in(folders)
+    root = folders[0].parents[2]
+    if written < changed:  # unless another host was faster, which may be removing them by now
+        take_kept(index, root)
+        _, written = index.place_of(key)
     fresh = int(written < changed and bool(steps))
     if fresh:
-        _keep(index, key, folders[0].parents[2], steps, host, clock, changed)
+        _keep(index, key, root, steps, host, clock, changed)
     packed = sum(pack(path) for path in _files(folders, JOURNAL_SUFFIX))
     level, thinned, removed = PACKED, 0, 0
     if age_days > ages.full_days:
@@ -145,6 +149,8 @@ def _keep(
         figures = with_steps_gone(figures, steps, before, clock.day_of)
         gone = steps_gone(steps, before)
         accounts = (*gone, *(accounts or (whole_account,))) if gone else accounts
+    if not all(path.exists() for files in steps for path in files.journals):
+        raise UnreadableError("another host is at it")
     row = with_account(row, figures.account, figures.days, changed)
     month = clock.day_of(figures.account.start_wall_seconds)[:7]
     entry: Entry = keep(figures_path(root, month, host), row, figures.account, accounts, now)

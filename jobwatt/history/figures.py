@@ -81,7 +81,7 @@ class Scan:
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:
-            opened = _opened(self.path, _CHUNK_BYTES)
+            opened = open_regular(self.path, _CHUNK_BYTES)
         except OSError as error:
             raise UnreadableError(f"{self.path.name}: {error.strerror}") from error
         with opened as file:
@@ -94,7 +94,7 @@ class Scan:
                     yield offset, line
 
 
-def _opened(path: Path, buffer_bytes: int = -1) -> BinaryIO:
+def open_regular(path: Path, buffer_bytes: int = -1) -> BinaryIO:
     """OSError: it cannot be, or is a link, a pipe or the like."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(path, flags)
@@ -154,7 +154,7 @@ def encoded(kept: Kept, written_wall_seconds: float) -> bytes:
 def load(place: Place, key: tuple[str, str] | None = None) -> Kept:
     """The whole line. UnreadableError: it is not there any more, damaged, or of another job."""
     try:
-        with _opened(place.path) as file:
+        with open_regular(place.path) as file:
             file.seek(place.offset_bytes)
             data = json.loads(file.read(place.length_bytes))
         row = _entry(data, place).row

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from jobwatt.energy.days import DayOf
 from jobwatt.errors import UnreadableError
-from jobwatt.history.figures import Scan, figures_files, load
+from jobwatt.history.figures import Scan, figures_files, load, open_regular
 from jobwatt.history.index import Folder, Index
 from jobwatt.history.job_account import covers, growing, with_steps_gone
 from jobwatt.history.measured import JOURNAL, row_of, with_kept, with_measured
@@ -50,8 +50,7 @@ def update(index: Index, roots: Sequence[Path], clock: Clock) -> list[str]:
     """Take in all that is new. One line for each thing that could not be read."""
     problems: list[str] = []
     for root in roots:
-        for path in figures_files(root):
-            problems += _take_figures(index, path)
+        problems += take_kept(index, root)
         try:
             months = month_directories(root)
         except UnreadableError as error:
@@ -71,11 +70,17 @@ def update(index: Index, roots: Sequence[Path], clock: Clock) -> list[str]:
     return problems
 
 
+def take_kept(index: Index, root: Path) -> list[str]:
+    """New lines of all figures files, of whatever host. One line on damaged ones, once."""
+    return [line for path in figures_files(root) for line in _take_figures(index, path)]
+
+
 def _take_figures(index: Index, path: Path) -> list[str]:
-    """New lines of a figures file. One line on damaged ones, once."""
     read_bytes, _, _ = index.read_file(path)
     try:
-        size = path.stat().st_size
+        # Opened: a network filesystem then shows what another host has written.
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
         if size == read_bytes:
             return []
         scan = Scan(path, read_bytes if size > read_bytes else 0)
