@@ -72,8 +72,9 @@ def submitted(cluster: Cluster) -> Iterator[Submitted]:
         # Ends at the next look at time limits, each 30 s, without the minute that is the least.
         _run(cluster, "scontrol", "update", f"JobId={ids['too slow']}", "EndTime=now")
         _run(cluster, "scontrol", "requeue", ids["again"])
-        _wait(cluster, [ids["again"]], "PD")  # 2 min from now, unless told otherwise
-        _run(cluster, "scontrol", "update", f"JobId={ids['again']}", "StartTime=now")
+        _wait(cluster, [ids["again"]], "PD")
+        # Slurm would wait 2 min. At once is too soon: the node may not be rid of the first run.
+        _run(cluster, "scontrol", "update", f"JobId={ids['again']}", "StartTime=now+5")
         ending = [job for job in ids.values() if job not in stay]
         _wait(cluster, ending, "CA,CD,F,NF,OOM,TO")
         yield Submitted(cluster, ids, since)
