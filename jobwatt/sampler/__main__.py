@@ -33,11 +33,11 @@ def main(arguments: list[str]) -> None:
         from jobwatt.sampler.session import measure_command
 
         measure_command(dict(os.environ))
-    elif arguments[:1] == ["attach"]:
+    elif arguments[:1] == ["attach"] and len(arguments) == 2:
         _find_package()
         from jobwatt.sampler.attach import measure_job
 
-        measure_job(dict(os.environ))
+        measure_job(arguments[1], dict(os.environ))
 
 
 def _ends_within(pid: int, seconds: float) -> bool:

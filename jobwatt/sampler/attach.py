@@ -13,7 +13,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jobwatt.config import load
@@ -31,14 +31,17 @@ LOOK_SECONDS = 0.05
 _STDIN, _STDOUT = 0, 1
 
 
-def measure_job(environ: dict[str, str]) -> None:
-    """Sample the job of this step on this node until it ends, or stdin does."""
+def measure_job(het_group: str, environ: dict[str, str]) -> None:
+    """Sample the job of this step on this node until it ends, or stdin does.
+
+    `het_group`: which component of a het job, whose environment does not tell; else `0`.
+    """
     request = json.loads(environ.pop(REQUEST))
     settings = load(environ)
     seen = step_identity(environ, os.uname().nodename)
-    if seen is None:
+    if seen is None or seen.local_rank != 0:  # such tasks are there for their GPUs alone
         return
-    component = "+" + seen.step.partition("+")[2] if "+" in seen.step else ""
+    component = f"+{het_group}" if het_group != "0" else ""
     identity = seen._replace(
         step=request["step"] + component,
         restart=request["restart"],
@@ -50,7 +53,7 @@ def measure_job(environ: dict[str, str]) -> None:
         say(f"busy {identity.node}")
         return
     job = Job(read_text("/proc/self/cgroup") or "", Path("/sys/fs/cgroup"))
-    watch = JobWatch(job.leaders(), job.processes, lambda why: say(f"end {identity.node} {why}"))
+    watch = JobWatch(job, lambda why: say(f"end {identity.node} {why}"))
     meters = open_meters(settings, environ, identity)
     say(f"start {identity.node}")
     details: Mapping[str, str] = request["details"]
@@ -69,18 +72,11 @@ def say(words: str) -> None:
 class JobWatch:
     """Waits for the end of the job on this node, or of the wish to measure it.
 
-    `leaders`: with one of these the job ends. `processes`: what of the job is still alive, asked
-    after SIGTERM alone. `tell` gets the reason at once, before the last reading.
+    `tell` gets the reason at once, before the last reading.
     """
 
-    def __init__(
-        self,
-        leaders: Sequence[int],
-        processes: Callable[[], Sequence[int]],
-        tell: Callable[[str], None],
-        stdin: int = _STDIN,
-    ) -> None:
-        self._processes = processes
+    def __init__(self, job: Job, tell: Callable[[str], None], stdin: int = _STDIN) -> None:
+        self._job = job
         self._tell = tell
         self._stdin = stdin
         self._told_to_end = False
@@ -88,7 +84,7 @@ class JobWatch:
         self._poll.register(stdin, select.POLLIN)
         self._signals = _signal_pipe()
         self._poll.register(self._signals, select.POLLIN)
-        for leader in leaders:
+        for leader in job.leaders():
             try:
                 self._poll.register(os.pidfd_open(leader), select.POLLIN)
             except OSError:
@@ -108,9 +104,10 @@ class JobWatch:
                     return self._over(GONE)
                 elif not os.read(descriptor, 4096):
                     return self._over(DETACHED)
-            if self._told_to_end and not self._processes():
+            if self._told_to_end and not self._job.processes():
                 return self._over(GONE)
             if time.monotonic() >= deadline:
+                self._job.look()
                 return RUNNING
 
     def _over(self, why: str) -> str:

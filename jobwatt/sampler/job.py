@@ -8,6 +8,7 @@ processes is added up.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from jobwatt.sampler.proc import (
@@ -22,6 +23,7 @@ from jobwatt.sources.files import read_text
 
 _EXTERN = "step_extern"
 """Slurm's own keeper of the job: it lives until the job has ended."""
+_LOOK_FRACTION = 0.01
 _LEADING = ("step_batch", "step_interactive")
 """With the first process of one of these the whole job ends."""
 
@@ -34,6 +36,7 @@ class Job:
         self._whole = StepCgroup(proc_text, base, job_level)
         self._own = StepCgroup(proc_text, base)
         self._folder, self._own_step = _job_folder(proc_text, base)
+        self._look_seconds = 0.0
         self._cpu_seconds: dict[int, float] = {}
         self._cpu_seconds_before: dict[int, float] = {}
 
@@ -58,6 +61,19 @@ class Job:
         """The batch script (or the shell of salloc's step), if it runs on this node."""
         leading = [step for step in self._steps() if step.endswith(_LEADING)]
         return [pid for step in leading for pid in _pids(step) if _is_stepd(_parent(pid))]
+
+    def look(self) -> None:
+        """Note what the processes have used, where no cgroup will tell once they are gone.
+
+        To be called often: a step that comes and goes between two looks is not seen. Does nothing
+        as long as that would cost more than 1 % of a CPU.
+        """
+        began = time.monotonic()
+        if self._whole.counts_cpu or began < self._look_seconds:
+            return
+        self._cpu_seconds_of_processes()
+        ended = time.monotonic()
+        self._look_seconds = ended + (ended - began) / _LOOK_FRACTION
 
     def _steps(self) -> list[str]:
         try:

@@ -24,7 +24,7 @@ _MAX_SAID_BYTES = 1 << 16
 
 
 class _Srun:
-    """One side step's present srun: the first that Slurm takes, in the order of `gpu_options`."""
+    """One side step's present srun: the first that Slurm takes, in the order of `task_options`."""
 
     def __init__(self, step: SideStep) -> None:
         self.step = step
@@ -41,7 +41,7 @@ class SideRun:
     def __init__(
         self, steps: Sequence[SideStep], program: Sequence[str], environ: Mapping[str, str]
     ) -> None:
-        """Start them. OSError: srun cannot be started."""
+        """Start `program HET_GROUP` by each. OSError: srun cannot be started."""
         self.is_busy = False
         """Another measurement of the same job is under way."""
         self.problems: list[str] = []
@@ -120,9 +120,9 @@ class SideRun:
 
     def _start(self, srun: _Srun) -> None:
         srun.said = srun.stdout = b""
-        gpu_options = srun.step.gpu_options[srun.attempt]
+        task_options = srun.step.task_options[srun.attempt]
         srun.process = process = subprocess.Popen(
-            ["srun", *srun.step.options, *gpu_options, *self._program],
+            ["srun", *srun.step.options, *task_options, *self._program, srun.step.het_group or "0"],
             env=dict(self._environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -163,12 +163,11 @@ class SideRun:
             self.problems.append(f"the measurement was broken off: {said}")
         if srun.starts or self._is_detaching:
             return
-        options = srun.step.gpu_options
         srun.attempt += 1
-        if srun.attempt < len(options):
+        if srun.attempt < len(srun.step.task_options):
             self._start(srun)
-            if srun.attempt == 1 and options[0]:
-                self.problems.append(f"GPUs may be missing: srun {options[0][0]}: {said}")
+            if srun.attempt == 1:
+                self.problems.append(f"GPUs may be missing, since srun said: {said}")
         else:
             self.problems.append(said)
 

@@ -1,9 +1,9 @@
 """A step of our own beside those of a running job: which job, and how srun is asked for it. Pure.
 
 The step shares everything with the job's steps (`--overlap`, complete since Slurm 22.05), so it
-takes nothing that the job's next step waits for. Its GPUs are named one node at a time where nodes
-have different numbers of them: left alone, srun gives each node what the job asked for per task or
-node, or the smallest number, and a device cgroup hides the others.
+takes nothing that the job's next step waits for. Its GPUs are named by number: left alone, srun
+gives each node what the job asked for per task or node, or the smallest number that one has, and
+a device cgroup hides the others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ SQUEUE_FORMAT = "%i|%A|%U|%T|%D|%P|%a|%q|%S|%e|%F|%K|%N|%j"
 """Fields of a job (squeue(1)); the name is last, since it may hold anything."""
 SHARING_VERSION = (22, 5)
 """Since then `--overlap` shares GPUs and memory as well as CPUs (release notes of 22.05)."""
-MAX_STEPS = 32
 IMMEDIATE_SECONDS = 10
 
 _JOB = re.compile(r"[0-9]{1,12}([_+][0-9]{1,9})?")
@@ -55,12 +54,13 @@ class Component(NamedTuple):
 
 
 class SideStep(NamedTuple):
-    """One srun."""
+    """One srun. A node's first task measures it, and says so; others end at once."""
 
     nodes: int
+    het_group: str
     options: tuple[str, ...]
-    gpu_options: tuple[tuple[str, ...], ...]
-    """Best first; the next is for a Slurm that refuses the one before."""
+    task_options: tuple[tuple[str, ...], ...]
+    """Tasks and GPUs, best first; the next is for a Slurm that refuses the one before."""
 
 
 def check_job(text: str) -> None:
@@ -95,9 +95,7 @@ def parse_squeue(text: str) -> list[Component]:
         }
         known = tuple((key, value) for key, value in details.items() if value)
         job = leader if group else raw
-        found.append(
-            Component(shown, job, raw, group, user, state, int(nodes), node_list, known)
-        )
+        found.append(Component(shown, job, raw, group, user, state, int(nodes), node_list, known))
     return found
 
 
@@ -163,44 +161,51 @@ def side_steps(
     version: tuple[int, int],
     expand: Callable[[str], Sequence[str]],
 ) -> list[SideStep]:
-    """The sruns that together have one task on each node, and all of the job's GPUs in sight.
+    """The sruns that together have a task on each node, and all of the job's GPUs in sight.
 
     `expand` makes node names of a node list.
     """
-    kinds = {own for _, own in gpus}
-    if len(kinds) <= 1 or version < SHARING_VERSION:
-        return [_step(component, component.nodes, "", *_choices("--gres", kinds, version))]
-    single = [(node, own) for nodes, own in gpus for node in expand(nodes)]
-    if len(single) > MAX_STEPS:
-        return [_step(component, component.nodes, "", (), ("--gres=none",))]
-    return [
-        _step(component, 1, node, *_choices("--gpus", {own}, version)) for node, own in single
-    ]
-
-
-def _choices(
-    option: str, kinds: set[tuple[str, ...]], version: tuple[int, int]
-) -> list[tuple[str, ...]]:
-    own = max(kinds, default=())
-    if not own:
-        return [()] if option == "--gres" else [("--gres=none",)]
+    every = component.nodes
+    if not any(own for _, own in gpus):
+        return [_step(component, every, "", _one_each(every))]
     if version < SHARING_VERSION:  # the job's next step would wait for GPUs that this one holds
-        return [("--gres=none",)]
-    prefix = "gpu:" if option == "--gres" else ""
-    named = f"{option}=" + ",".join(prefix + gpus for gpus in own)
-    return [(named,), (), ("--gres=none",)]
+        return [_step(component, every, "", _one_each(every, "--gres=none"))]
+    if len({own for _, own in gpus}) == 1:
+        named = "--gres=" + ",".join(f"gpu:{own}" for own in gpus[0][1])
+        return [_step(component, every, "", _one_each(every, named), *_rest(every))]
+    # srun takes no number for one node that its first node has not (22.05), but places one task
+    # for each GPU; where all GPUs are wanted, that leaves no choice.
+    having = [node for nodes, own in gpus if own for node in expand(nodes)]
+    lacking = [node for nodes, own in gpus if not own for node in expand(nodes)]
+    count = sum(
+        len(expand(nodes)) * int(kind.rpartition(":")[2]) for nodes, own in gpus for kind in own
+    )
+    a_task_each = (f"--ntasks={count}", "--gpus-per-task=1", "--gpu-bind=none", "--overcommit")
+    held = len(having)
+    steps = [_step(component, held, ",".join(having), a_task_each, *_rest(held))]
+    if lacking:
+        none = _one_each(len(lacking), "--gres=none")
+        steps.append(_step(component, len(lacking), ",".join(lacking), none))
+    return steps
+
+
+def _one_each(nodes: int, *options: str) -> tuple[str, ...]:
+    return (f"--ntasks={nodes}", "--ntasks-per-node=1", *options)
+
+
+def _rest(nodes: int) -> tuple[tuple[str, ...], ...]:
+    """For a srun that refuses: what it gives by itself, then a step without GPUs."""
+    return _one_each(nodes), _one_each(nodes, "--gres=none")
 
 
 def _step(
-    component: Component, nodes: int, node: str, *gpu_options: tuple[str, ...]
+    component: Component, nodes: int, node_list: str, *task_options: tuple[str, ...]
 ) -> SideStep:
     options = [
         f"--jobid={component.job}",
         *([f"--het-group={component.het_group}"] if component.het_group else []),
-        *([f"--nodelist={node}"] if node else []),
+        *([f"--nodelist={node_list}"] if node_list else []),
         f"--nodes={nodes}",
-        f"--ntasks={nodes}",
-        "--ntasks-per-node=1",
         "--overlap",
         "--mem=0",  # what the job has, not a part of it
         "--cpu-bind=none",
@@ -210,11 +215,11 @@ def _step(
         "--chdir=/",
         "--job-name=jobwatt-attach",
         f"--immediate={IMMEDIATE_SECONDS}",
-        "--wait=0",  # a node that is done ends no other
+        "--wait=0",  # a task that is done ends no other
         "--kill-on-bad-exit=0",
         "--quiet",
     ]
-    return SideStep(nodes, tuple(options), gpu_options)
+    return SideStep(nodes, component.het_group, tuple(options), task_options)
 
 
 def side_environment(environ: Mapping[str, str]) -> dict[str, str]:

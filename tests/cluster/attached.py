@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ class BatchJob:
         path = self.out.with_suffix(".job")
         path.write_text(f"#!/bin/bash\n{head}\n{wait}{script}\n")
         submitted = lab.start(
-            "sbatch", "--parsable", "-o", self.out, *options, path,
+            "sbatch", "--parsable", "--time=2", "-o", self.out, *options, path,
             journal=scratch / "none", user=user,
         ).finish()  # fmt: skip
         assert submitted.code == 0, submitted.stderr
@@ -50,6 +52,15 @@ class BatchJob:
             time.sleep(0.1)
         return self
 
+    def gpus(self) -> dict[str, int]:
+        """How many GPUs Slurm gave it on each node."""
+        said = self._lab.cluster.run("scontrol", "show", "job", "-d", self.id).stdout
+        found: dict[str, int] = {}
+        for nodes, count in re.findall(r"Nodes=(\S+) CPU_IDs=\S+ Mem=\d+ GRES=(?:gpu:(\d))?", said):
+            for node in ("n1", "n2") if nodes == "n[1-2]" else (nodes,):
+                found[node] = int(count or 0)
+        return found
+
     def proceed(self) -> None:
         """Let the script go on."""
         self.go.touch()
@@ -65,6 +76,9 @@ class BatchJob:
                 return said[0], said[1]
             assert time.monotonic() < deadline, f"job {self.id} does not end: {said}"
             time.sleep(0.1)
+
+
+Submit = Callable[..., BatchJob]
 
 
 def attach(lab: Lab, job: str, **options: Any) -> Running:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.attached import BatchJob, Submit
 from tests.cluster.cluster import ORDINARY_USER
+from tests.cluster.lab import Lab
 from tests.cluster.screen import Screen
 
 _numbers = itertools.count()
@@ -38,6 +40,20 @@ def scratch(journal: Path) -> Path:
     folder.mkdir()
     folder.chmod(0o777)
     return folder
+
+
+@pytest.fixture
+def submit(lab: Lab, scratch: Path) -> Iterator[Submit]:
+    """Starts a batch job, as root unless another `user` is named; all are cancelled at the end."""
+    jobs: list[BatchJob] = []
+
+    def start(script: str, *options: str, user: str = "root", head: str = "") -> BatchJob:
+        jobs.append(BatchJob(lab, scratch, script, *options, user=user, head=head))
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        lab.cluster.run("scancel", job.id)
 
 
 @pytest.fixture
