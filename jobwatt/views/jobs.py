@@ -17,6 +17,8 @@ from jobwatt.views.columns import Column, table_lines
 from jobwatt.views.console import stdout_console
 
 MAX_NAME_COLUMNS = 40
+LEAST_NAME_COLUMNS = 12
+"""A fifth of the terminal is for the name, so that a long one pushes no figure out."""
 _STYLES = {FAILED: "red", RUNNING: "green", CANCELLED: "yellow", UNKNOWN: "dim"}
 
 
@@ -44,7 +46,7 @@ def jobs_lines(found: JobList, columns: int) -> list[Text]:
     """The table, and below it what all of the jobs come to."""
     if not found.rows:
         return [Text(f"no jobs {found.span}")]
-    table = table_lines(_columns(found.lines), columns)
+    table = table_lines(_columns(found.lines, columns), columns)
     notes = [Text(line) for line in total_lines(found)]
     return [*table, Text(""), *notes]
 
@@ -84,9 +86,10 @@ def _energy(rows: Sequence[JobRow]) -> str:
     if metered is not None:
         text = f"{format_energy(metered)} {' and '.join(sorted(kinds, reverse=True))}"
     if estimated is not None:
-        imported = any(row.origin.startswith(IMPORTED) for row in rows)
-        text = "" if metered is None else f"{text}; "
-        text += f"{format_energy(estimated)} estimated{' or imported' * imported}, on top"
+        imported = [row.origin.startswith(IMPORTED) for row in rows if row.estimated_joules]
+        how = " and imported" if all(imported) else " or imported" if any(imported) else ""
+        apart = "" if metered is None else f"{text}; apart from it "
+        text = f"{apart}{format_energy(estimated)} estimated{how}"
     return text
 
 
@@ -105,14 +108,16 @@ def _outcomes(rows: Sequence[JobRow]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
-def _columns(lines: Sequence[Line]) -> list[Column]:
+def _columns(lines: Sequence[Line], columns: int) -> list[Column]:
+    names = max(LEAST_NAME_COLUMNS, min(MAX_NAME_COLUMNS, columns // 5))
+
     def cells(cell: Callable[[Line], str]) -> list[str]:
         return [cell(line) for line in lines]
 
     styles = [_STYLES.get(_outcome(line), "red" * (_outcome(line) in NO_RESULT)) for line in lines]
     return [
         Column("job", cells(_id), is_text=True),
-        Column("name", cells(_name), is_text=True),
+        Column("name", cells(lambda one: clean(one.first.name, names) or "-"), is_text=True),
         Column("state", cells(_outcome), is_text=True, styles=styles),
         Column("started", cells(_started), rank=7),
         Column("elapsed", cells(lambda one: _duration(one.rows)), rank=1),
@@ -134,10 +139,6 @@ def _id(line: Line) -> str:
     if not line.is_array:
         return clean(row.shown_id, 30)
     return clean(f"{row.array_job}_[{len(line.rows)} tasks]", 30)
-
-
-def _name(line: Line) -> str:
-    return clean(line.first.name, MAX_NAME_COLUMNS) or "-"
 
 
 def _outcome(line: Line) -> str:
