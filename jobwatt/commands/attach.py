@@ -19,7 +19,8 @@ from jobwatt.errors import JobwattError, NotFoundError
 from jobwatt.filesystems import SHARED_FILESYSTEMS, filesystem_kind
 from jobwatt.journal.store import StepFiles, account_of_job, record_end, steps_of
 from jobwatt.sampler.attach import REQUEST
-from jobwatt.slurm.side_ask import cluster_name, find, plan
+from jobwatt.slurm.commands import cluster_name
+from jobwatt.slurm.side_ask import TIME_LIMIT_SECONDS, find, plan
 from jobwatt.slurm.side_run import SideRun
 from jobwatt.slurm.side_step import check_job, side_environment
 from jobwatt.views.clean import clean
@@ -40,22 +41,21 @@ def attach(job: str, environ: Mapping[str, str]) -> int:
     settings = load(environ)
     if settings.disable:
         raise JobwattError("measuring is turned off (journal.disable)", "see: jobwatt config")
-    slurm = side_environment(environ)
-    if shutil.which("srun", path=slurm.get("PATH")) is None:
+    if shutil.which("srun", path=environ.get("PATH")) is None:
         raise JobwattError("srun is not on the PATH", "run this where Slurm is installed")
-    components = find(job, os.getuid(), slurm)
+    components = find(job, os.getuid(), environ)
     _check_install(settings, [each.node_list for each in components])
-    steps, restart, problems = plan(components, slurm)
-    target = _Target(settings, job, components[0].job, cluster_name(slurm))
+    steps, restart, problems = plan(components, environ)
+    target = _Target(settings, job, components[0].job, cluster_name(environ, TIME_LIMIT_SECONDS))
     request = {
         "step": target.step,
         "restart": restart,
         "cluster": target.cluster,
         "details": dict(components[0].details),
     }
-    slurm |= {REQUEST: json.dumps(request), "JOBWATT_DIR": str(settings.directory)}
+    told = {REQUEST: json.dumps(request), "JOBWATT_DIR": str(settings.directory)}
     with interrupts() as interrupted:
-        run = SideRun(steps, _sampler(), slurm)
+        run = SideRun(steps, _sampler(), side_environment(environ) | told)
         run.problems.extend(problems)
         run.watch(interrupted.fileno())
         return _follow(run, target, interrupted)

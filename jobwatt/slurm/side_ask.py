@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 
 from jobwatt.errors import JobwattError
-from jobwatt.slurm.side_run import last_word
+from jobwatt.slurm.child import run_all
+from jobwatt.slurm.commands import child_environ
 from jobwatt.slurm.side_step import (
     SHARING_VERSION,
     SQUEUE_FORMAT,
@@ -27,14 +27,14 @@ _NO_SUCH_JOB = "Invalid job id"
 
 def find(job: str, user_id: int, environ: Mapping[str, str]) -> list[Component]:
     """The job, or the components of a het job. Errors as `choose`, and JobwattError."""
-    command = ("squeue", "--noheader", "--states=all", f"--jobs={job}", f"--format={SQUEUE_FORMAT}")
+    command = ["squeue", "-h", "-a", "--local", "-t", "all", "-j", job, "-o", SQUEUE_FORMAT]
     try:
-        rows = parse_squeue(_ask(command, environ))
+        [said] = _ask([command], environ)
     except JobwattError as error:
         if _NO_SUCH_JOB not in str(error):
             raise
-        rows = []
-    return choose(rows, job, user_id)
+        said = ""
+    return choose(parse_squeue(said), job, user_id)
 
 
 def plan(
@@ -43,15 +43,16 @@ def plan(
     """The sruns for these components; how often the job was restarted; what will be missing."""
 
     def expand(nodes: str) -> list[str]:
-        return _ask(("scontrol", "show", "hostnames", nodes), environ).split()
+        return _ask([["scontrol", "show", "hostnames", nodes]], environ)[0].split()
 
-    version = version_of(_ask(("srun", "--version"), environ))
+    details = [["scontrol", "show", "job", "-d", each.raw] for each in components]
+    said, *texts = _ask([["srun", "--version"], *details], environ)
+    version = version_of(said)
     steps: list[SideStep] = []
     problems: list[str] = []
     restart = 0
-    for component in components:
-        shown = _ask(("scontrol", "show", "job", "-d", component.raw), environ)
-        text = job_text(shown, component.raw)
+    for component, all_text in zip(components, texts, strict=True):
+        text = job_text(all_text, component.raw)
         restart = restart_of(text)
         gpus = gpus_by_nodes(text)
         steps += side_steps(component, gpus, version, expand)
@@ -60,30 +61,10 @@ def plan(
     return steps, restart, problems
 
 
-def cluster_name(environ: Mapping[str, str]) -> str:
-    """The cluster's name, as jobs have it in SLURM_CLUSTER_NAME."""
-    for line in _ask(("scontrol", "show", "config"), environ).splitlines():
-        name, _, value = line.partition("=")
-        if name.strip() == "ClusterName":
-            return value.strip()
-    return ""
-
-
-def _ask(command: Sequence[str], environ: Mapping[str, str]) -> str:
-    """What a command of Slurm's says. JobwattError: it failed, is missing or does not answer."""
-    try:
-        done = subprocess.run(
-            command,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIME_LIMIT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise JobwattError(f"{command[0]} does not answer", "try again later") from error
-    except OSError as error:
-        raise JobwattError(f"{command[0]}: {error.strerror}") from error
-    if done.returncode != 0:
-        raise JobwattError(f"{command[0]}: {last_word(done.stderr)}")
-    return done.stdout.decode(errors="replace")
+def _ask(commands: Sequence[Sequence[str]], environ: Mapping[str, str]) -> list[str]:
+    """What commands of Slurm's say. JobwattError: one failed, is missing or does not answer."""
+    answers = run_all(commands, child_environ(environ), TIME_LIMIT_SECONDS)
+    for command, said in zip(commands, answers, strict=True):
+        if said.code != 0:
+            raise JobwattError(f"{command[0]}: {said.why().removeprefix(command[0] + ': ')}")
+    return [said.text for said in answers]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from jobwatt.errors import NotFoundError, UsageError
@@ -70,7 +69,7 @@ def check_job(text: str) -> None:
 
 
 def parse_squeue(text: str) -> list[Component]:
-    """Rows of `squeue -h -o SQUEUE_FORMAT`; others are left out."""
+    """Rows of `squeue -h -o SQUEUE_FORMAT`, times as Unix seconds; others are left out."""
     found = []
     for line in text.splitlines():
         fields = line.split("|", 13)
@@ -90,21 +89,13 @@ def parse_squeue(text: str) -> list[Component]:
             "SLURM_ARRAY_TASK_ID": array_task if is_task else "",
             "SLURM_HET_JOB_ID": leader if group else "",
             "SLURM_HET_JOB_OFFSET": group,
-            "SLURM_JOB_START_TIME": _unix_seconds(start),
-            "SLURM_JOB_END_TIME": _unix_seconds(end),
+            "SLURM_JOB_START_TIME": start if start.isdecimal() else "",
+            "SLURM_JOB_END_TIME": end if end.isdecimal() else "",
         }
         known = tuple((key, value) for key, value in details.items() if value)
         job = leader if group else raw
         found.append(Component(shown, job, raw, group, user, state, int(nodes), node_list, known))
     return found
-
-
-def _unix_seconds(text: str) -> str:
-    """Slurm's local time as the environment of a step has it; empty for `N/A` and the like."""
-    try:
-        return str(int(datetime.fromisoformat(text).timestamp()))
-    except (ValueError, OverflowError, OSError):
-        return ""
 
 
 def choose(rows: Sequence[Component], wanted: str, user_id: int) -> list[Component]:
@@ -223,7 +214,7 @@ def _step(
 
 
 def side_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """For Slurm's commands and our step: nothing of another job that this shell may belong to."""
+    """For our step: nothing of another job that this shell may belong to."""
     return {
         name: value
         for name, value in environ.items()
