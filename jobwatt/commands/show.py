@@ -13,7 +13,7 @@ from jobwatt.energy.series import Series, series_of
 from jobwatt.errors import NotFoundError, UnreadableError, UsageError
 from jobwatt.history.history import History, open_history
 from jobwatt.history.measured import row_of
-from jobwatt.history.rows import JobRow
+from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.journal.reader import Journal
 from jobwatt.journal.store import StepFiles, last_step, read_job, read_step, steps_of
 from jobwatt.model import Account
@@ -25,6 +25,7 @@ LOOK_BACK_SECONDS = 30 * 86400.0
 """How far back Slurm is asked: as `jobwatt jobs` does, so that both share one answer."""
 NO_READING = "Nothing over time: no reading yet."
 KEPT_ONLY = "Nothing over time: the journals are gone, these are the figures that were kept."
+IMPORTED_ONLY = "Nothing over time: only sums were imported."
 
 
 class _Wanted(NamedTuple):
@@ -67,7 +68,8 @@ def show(
     asked = bool(history.slurm_source)
     if found is not None:
         row = row or row_of(found.account, {}, 0.0)
-        known = Known(row, asked, found.series, found.no_series)
+        imported = row.origin.startswith(IMPORTED)
+        known = Known(row, asked, found.series, IMPORTED_ONLY if imported else found.no_series)
         print_report(build(found.account), known, ascii_only, environ)
     elif row is not None:
         print_report(None, Known(row, asked), ascii_only, environ)

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from jobwatt.energy.merge import METERED
 from jobwatt.errors import UnreadableError
 from jobwatt.history.codec import plain, restore
 from jobwatt.history.rows import MAX_WALL_SECONDS, JobRow
@@ -187,6 +188,8 @@ def _entry(data: Any, place: Place) -> Entry:
     row = restore(JobRow, data.get("row"))
     if not all(0 <= (getattr(row, name) or 0.0) < MAX_WALL_SECONDS for name in _WALL_FIELDS):
         raise ValueError("no time that a calendar has")
+    if row.metered_kind not in ("", *METERED):
+        raise ValueError("no kind of energy")
     return Entry(row, float(written), place)
 
 

@@ -10,12 +10,12 @@ import os
 import sqlite3
 import stat
 from pathlib import Path
+from zlib import crc32
 
 from jobwatt.errors import UnreadableError
 from jobwatt.history.index import Index
 from jobwatt.history.rows import JobRow
 
-SCHEMA = 1
 BUSY_SECONDS = 5.0
 _TABLES = (
     f"CREATE TABLE jobs ({', '.join(JobRow._fields)}, from_seconds, to_seconds, path, offset,"
@@ -29,11 +29,14 @@ _TABLES = (
     "CREATE TABLE read_files (path PRIMARY KEY, bytes, state, bad_lines)",
     "CREATE TABLE parts (path PRIMARY KEY, bytes, account)",
     "CREATE TABLE notes (name PRIMARY KEY, value)",
-    f"PRAGMA user_version = {SCHEMA}",
 )
 """`folders`: job directories and how far they are compacted. `read_files`: figures files (how many
 bytes are in) and months (their time of change). `parts`: accounts of the read part of journals that
 grow. `notes`: when Slurm was asked, and the like."""
+
+
+SCHEMA = crc32("".join(_TABLES).encode()) >> 1
+"""Another one means other columns: the file is made anew."""
 
 
 def open_index(path: Path | None) -> Index:
@@ -115,7 +118,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    for statement in _TABLES:
+    for statement in (*_TABLES, f"PRAGMA user_version = {SCHEMA}"):
         connection.execute(statement)
 
 

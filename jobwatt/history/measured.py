@@ -90,6 +90,10 @@ def with_slurm(row: JobRow, told: SlurmJob) -> JobRow:
     # A job that was requeued runs again: what its first run ended with is no longer so.
     for name in ("end_wall_seconds", "exit_code", "exit_signal"):
         kept[name] = said[name]
+    # Accounting keeps codes from 128 on less 128; the controller had told the true one before.
+    code, before = told.exit_code, row.exit_code
+    if code is not None and before == code + 128 and row.state == told.state:
+        kept["exit_code"] = before
     return row._replace(**kept)
 
 

@@ -48,6 +48,7 @@ class JobRow(NamedTuple):
     cpus: int | None = None
     gpus: int | None = None
     memory_bytes: int | None = None
+    components: int | None = None
     restarts: int | None = None
     source: str = ""
     """Who told the state: `sacct`, `squeue`, `pyslurm`, or `journal`."""

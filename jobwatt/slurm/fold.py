@@ -77,6 +77,7 @@ def _together(components: Sequence[Run]) -> SlurmJob:
     ends = [job.end_wall_seconds for job in jobs]
     starts = [job.start_wall_seconds for job in jobs if job.start_wall_seconds is not None]
     leader = leader._replace(
+        components=len(jobs),
         nodes=_sum([job.nodes for job in jobs]),
         cpus=_sum([job.cpus for job in jobs]),
         gpus=_sum([job.gpus for job in jobs]),

@@ -109,6 +109,8 @@ class SlurmJob(NamedTuple):
     gpus: int | None = None
     """0 is known to have none."""
     memory_bytes: int | None = None
+    components: int | None = None
+    """Of a het job: how many it has; its ids are `job+0`, `job+1`, … None for other jobs."""
     restarts: int | None = None
     """How often it was requeued and started again."""
     source: str = ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from jobwatt.energy.merge import METERED
 from jobwatt.energy.units import format_duration, format_energy, format_percent, format_power
 from jobwatt.history.measured import JOURNAL
 from jobwatt.history.rows import IMPORTED, JobRow
@@ -81,10 +82,11 @@ def total_lines(found: JobList) -> list[str]:
 def _energy(rows: Sequence[JobRow]) -> str:
     metered = known_sum([row.metered_joules for row in rows])
     estimated = known_sum([row.estimated_joules for row in rows])
-    kinds = {row.metered_kind for row in rows if row.metered_kind}
+    kinds = {row.metered_kind for row in rows}
     text = "unavailable"
     if metered is not None:
-        text = f"{format_energy(metered)} {' and '.join(sorted(kinds, reverse=True))}"
+        known = [kind for kind in METERED if kind in kinds]
+        text = f"{format_energy(metered)} {' and '.join(known)}"
     if estimated is not None:
         imported = [row.origin.startswith(IMPORTED) for row in rows if row.estimated_joules]
         how = " and imported" if all(imported) else " or imported" if any(imported) else ""

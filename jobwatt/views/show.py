@@ -11,7 +11,7 @@ from rich.text import Text
 
 from jobwatt.energy.series import Series
 from jobwatt.energy.units import format_energy
-from jobwatt.history.rows import JobRow
+from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.model import Account, DeviceEnergy
 from jobwatt.slurm.jobs import RUNNING
 from jobwatt.sources.base import GPU
@@ -74,6 +74,7 @@ def report_lines(
     columns, rows = size
     first, *rest = summary_lines(report)[:-1]
     series = known.series
+    origin = "file" if known.row.origin.startswith(IMPORTED) else "journal"
     parts = [
         [Text(first, "bold"), *map(Text, rest)],
         _facts(known, columns),
@@ -85,7 +86,7 @@ def report_lines(
         _section("Slowed down at some time", _slowed(report.account), columns),
         _section("Events", report.account.events, columns),
         _section("Not measured, not read", report.account.problems, columns),
-        _section("From the journal", _details(report.account), columns),
+        _section(f"From the {origin}", _details(report.account), columns),
     ]
     lines: list[Text] = []
     for part in parts:

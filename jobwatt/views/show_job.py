@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobwatt.energy.units import format_bytes, format_duration, format_percent
-from jobwatt.history.rows import JobRow
+from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.slurm import jobs as slurm
 from jobwatt.views.clean import clean
 
@@ -50,6 +50,8 @@ def heading(row: JobRow, slurm_was_asked: bool) -> str:
     """Who says it."""
     if row.source not in ("", JOURNAL):
         return f"Job, by {clean(row.source, 30)}"
+    if row.origin.startswith(IMPORTED):
+        return f"Run, {clean(row.origin, 60)}"
     if row.job.startswith("local-"):
         return "Command"
     why = "it is not in Slurm's last answer" if slurm_was_asked else "Slurm was not asked"
@@ -67,9 +69,9 @@ def job_facts(row: JobRow) -> list[Fact]:
         Fact("allocated", _allocated(row)),
         Fact("account", _account(row)),
         Fact("array", _array(row)),
+        Fact("het job", _components(row)),
         Fact("requeued", _requeued(row)),
         Fact("command", row.command),
-        Fact("figures", row.origin if row.origin.startswith("imported") else ""),
     ]
     return [fact._replace(text=clean(fact.text, LONG)) for fact in facts if fact.text]
 
@@ -140,6 +142,12 @@ def _account(row: JobRow) -> str:
 
 def _array(row: JobRow) -> str:
     return f"task {row.array_task} of {row.array_job}" if row.array_job else ""
+
+
+def _components(row: JobRow) -> str:
+    if not row.components:
+        return ""
+    return f"{row.components} components, {row.job}+0 to {row.job}+{row.components - 1}"
 
 
 def _requeued(row: JobRow) -> str:

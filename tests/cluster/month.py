@@ -20,7 +20,8 @@ SCRIPTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "two nodes": (("-N2", "--gres=gpu:2"), "{green} --ntasks-per-node=1 sleep 4"),
     "two steps": (("--gres=gpu:1",), "{green} sleep 3; {green} sleep 2"),
     "fails": (("--gres=gpu:1",), "{green} bash -c 'sleep 3; exit 3'"),
-    "eats": (("--gres=gpu:1", "--mem=120"), "{green} " + EATS_MEMORY),
+    # The controller hears of the step's end before it hears of the script's.
+    "eats": (("--gres=gpu:1", "--mem=120"), f"{{green}} {EATS_MEMORY} || {{{{ sleep 1; exit 1; }}}}"),
     "sweep": (("--array=1-3", "--gres=gpu:1"), "{green} sleep 3"),
     "cancelled": (("--gres=gpu:1",), "{green} sleep 300"),
     "too slow": (("--gres=gpu:1", "-t", "5"), "{green} sleep 300"),

@@ -154,7 +154,8 @@ def test_an_estimate_of_the_cpu_says_so(tmp_path: Path) -> None:
 
 
 def test_odd_heads_and_times_do_no_harm(tmp_path: Path) -> None:
-    odd: dict[str, Any] = {"monotonic_seconds": "x", "cpus_total": None, "cpus_allocated": "y", "node": 3}
+    odd: dict[str, Any] = {"monotonic_seconds": "x", "cpus_total": None, "cpus_allocated": "y"}
+    odd["node"] = 3
     journals = [
         journal(tmp_path, span(5.0), span(1.0), span(1.0), **odd),
         journal(tmp_path, span(2.0), name="k", **odd, devices=[GPU0._asdict(), CPU0._asdict()]),

@@ -114,6 +114,6 @@ def _line(
         else [round(length * 24.0, 3), 20, 30]
         for device in others
     ]
-    step = [busy * 0.9, 90_000 + round(9000 * part), 50 * length, 5 * length]
+    step: list[float | None] = [busy * 0.9, 90_000 + round(9000 * part), 50 * length, 5 * length]
     cells = span(time, length, gpus, rows, step, [busy, 64 * length], [0.0008 * length, 0])
     return [None if cell is None else round(cell, 4) for cell in cells]
