@@ -14,6 +14,7 @@ from tests.cluster.lab import Lab
 
 TIME_LIMIT_SECONDS = 150.0
 EATS_MEMORY = "python3 -c 'import time; time.sleep(3); x = bytearray(300 << 20); time.sleep(60)'"
+OR_FAIL_LATER = " || {{ sleep 1; exit 1; }}"
 
 SCRIPTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "completes": (("--gres=gpu:1",), "{green} sleep 4"),
@@ -21,7 +22,7 @@ SCRIPTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "two steps": (("--gres=gpu:1",), "{green} sleep 3; {green} sleep 2"),
     "fails": (("--gres=gpu:1",), "{green} bash -c 'sleep 3; exit 3'"),
     # The controller hears of the step's end before it hears of the script's.
-    "eats": (("--gres=gpu:1", "--mem=120"), f"{{green}} {EATS_MEMORY} || {{{{ sleep 1; exit 1; }}}}"),
+    "eats": (("--gres=gpu:1", "--mem=120"), "{green} " + EATS_MEMORY + OR_FAIL_LATER),
     "sweep": (("--array=1-3", "--gres=gpu:1"), "{green} sleep 3"),
     "cancelled": (("--gres=gpu:1",), "{green} sleep 300"),
     "too slow": (("--gres=gpu:1", "-t", "5"), "{green} sleep 300"),
