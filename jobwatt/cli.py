@@ -154,7 +154,9 @@ def main() -> NoReturn:
             sys.exit(body(command, os.environ))
         sys.exit(app(prog_name="jobwatt", standalone_mode=False))
     except JobwattError as error:
-        sys.stderr.write(f"jobwatt: {error.line()}\n")
+        from jobwatt.views.clean import clean  # the line may hold names of files
+
+        sys.stderr.write(f"jobwatt: {clean(error.line(), 2000)}\n")
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(130)

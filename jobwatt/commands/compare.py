@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 
+from jobwatt.commands.said import say
 from jobwatt.config import load
 from jobwatt.errors import NotFoundError
 from jobwatt.history.compare import Earlier, earlier
@@ -20,8 +20,7 @@ def compare(names: tuple[str, ...], as_json: bool, environ: Mapping[str, str]) -
     before: Earlier | None = None
     if len(rows) == 1:
         before = earlier(rows[0], history.runs(rows[0].name))
-    for line in history.problems:
-        sys.stderr.write(f"jobwatt: {line}\n")
+    say(history.problems)
     if as_json:
         from jobwatt.views.compare import compare_json
 

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Mapping
 
+from jobwatt.commands.said import say
 from jobwatt.config import load
 from jobwatt.energy.units import format_bytes
 from jobwatt.errors import UnreadableError
@@ -26,7 +27,7 @@ def check(json: bool, environ: Mapping[str, str]) -> None:
     settings = load(environ)
     index, problems = open_local_index(settings)
     finding = check_history(index, roots(settings.directory))
-    _say(problems)
+    say(problems)
     if json:
         import json as encoder
 
@@ -49,7 +50,7 @@ def rebuild(environ: Mapping[str, str]) -> None:
     index, problems = open_local_index(settings)
     index, _ = undamaged(index, _clear)
     index, said = undamaged(index, lambda fresh: update(fresh, roots(settings.directory), clock()))
-    _say([*problems, *said])
+    say([*problems, *said])
     print(f"{index.count_jobs()} jobs in {index.path or 'memory'}")
 
 
@@ -58,10 +59,10 @@ def compact(quiet: bool, environ: Mapping[str, str]) -> None:
     settings = load(environ)
     now = clock()
     history = open_history(settings, environ, now.now_wall_seconds)
-    _say(() if quiet else history.problems)
+    say(() if quiet else history.problems)
     with upkeep.alone(history.index) as is_alone:
         if not is_alone:
-            _say(() if quiet else ["another process of this host is at it; nothing to do"])
+            say(() if quiet else ["another process of this host is at it; nothing to do"])
             return
         ages = Ages(settings.full_days, settings.minute_days)
         try:
@@ -71,7 +72,7 @@ def compact(quiet: bool, environ: Mapping[str, str]) -> None:
             raise UnreadableError(
                 f"the index cannot be used: {error}", "what was compacted so far stays so"
             ) from error
-    _say(counts.problems)
+    say(counts.problems)
     if not quiet:
         print(_done(counts))
 
@@ -98,8 +99,3 @@ def _found(finding: Finding) -> list[str]:
     ]
     lines += [f"damaged   {clean(line, 300)}" for line in finding.damaged]
     return lines if finding.damaged else [*lines, "damaged   nothing"]
-
-
-def _say(lines: tuple[str, ...] | list[str]) -> None:
-    for line in lines:
-        sys.stderr.write(f"jobwatt: {clean(line, 400)}\n")

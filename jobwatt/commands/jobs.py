@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jobwatt.commands.said import say
 from jobwatt.config import load
 from jobwatt.errors import NotFoundError, UsageError
 from jobwatt.history.history import History, open_history
@@ -54,7 +55,7 @@ def jobs(wish: Wish, form: str, environ: Mapping[str, str]) -> None:
     shown = lines(rows, wish.tasks or bool(wish.jobs) or form != "text")
     limit = (SCREEN_LINES if form == "text" else 0) if wish.limit is None else wish.limit
     limit = limit or len(shown)
-    _say(history)
+    say(history.problems)
     if form == "text":
         from jobwatt.views.jobs import JobList, print_jobs
 
@@ -85,11 +86,6 @@ def _named(history: History, names: tuple[str, ...]) -> list[JobRow]:
         for one in tasks or ([row] if row else []):
             found[one.key] = one
     return list(found.values())
-
-
-def _say(history: History) -> None:
-    for line in history.problems:
-        sys.stderr.write(f"jobwatt: {line}\n")
 
 
 def _date(wall_seconds: float) -> str:

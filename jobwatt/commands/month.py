@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from jobwatt.commands.said import say
 from jobwatt.config import load
 from jobwatt.errors import UsageError
 from jobwatt.history.history import open_history
@@ -44,5 +45,4 @@ def month(
 
         print_month(report, ascii_only, environ)
     sys.stdout.flush()
-    for problem in history.problems:
-        sys.stderr.write(f"jobwatt: {problem}\n")
+    say(history.problems)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
+from jobwatt.energy.merge import METERED
 from jobwatt.energy.units import format_duration, format_energy, format_percent, format_power
 from jobwatt.history.compare import QUANTITIES, Earlier, Quantity
 from jobwatt.history.rows import JobRow
@@ -86,7 +87,7 @@ def _cells(row: JobRow, shown: Sequence[Quantity]) -> list[str]:
 
 
 def _notes(rows: Sequence[JobRow], before: Earlier | None) -> list[Text]:
-    kinds = sorted({row.metered_kind for row in rows if row.metered_kind}, reverse=True)
+    kinds = [kind for kind in METERED if kind in {row.metered_kind for row in rows}]
     notes = [Text("")]
     if kinds:
         notes.append(Text(f"energy: {' and '.join(kinds)}; estimates are not in it", style="dim"))
