@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,16 +19,9 @@ from tests.history.month_rows import HOSTILE, NOW, measured, row
 from tests.history.values import values
 from tests.screens import check_screen
 
+pytestmark = pytest.mark.usefixtures("utc")
+
 HOUR = 3600.0
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def some_jobs() -> list[JobRow]:

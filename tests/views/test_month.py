@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -19,16 +17,9 @@ from jobwatt.views.plot import ASCII, BLOCKS, BRAILLE, Glyphs
 from tests.history.month_rows import NOW, measured, row, two_months, wall
 from tests.screens import check_screen
 
+pytestmark = pytest.mark.usefixtures("utc")
+
 TODAY = wall("2026-11-25 01:00")
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def month(rows: list[JobRow], wish: str = "") -> Month:

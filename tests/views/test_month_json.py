@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,17 +14,10 @@ from jobwatt.history.rows import JobRow
 from jobwatt.views.month_json import month_json
 from tests.history.month_rows import HOSTILE, NOW, measured, row, two_months, wall
 
+pytestmark = pytest.mark.usefixtures("utc")
+
 TODAY = wall("2026-11-25 01:00")
 UNITS = ("_joules", "_seconds", "_watts", "_percent", "_ratio", "joules")
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def told(rows: list[JobRow], wish: str = "") -> Any:

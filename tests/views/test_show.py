@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +19,9 @@ from jobwatt.views.show import Known, not_measured_lines, report_lines
 from tests.screens import check_screen
 from tests.views.made_jobs import HOSTILE, TRAIN, write_job
 
+pytestmark = pytest.mark.usefixtures("utc")
+
 GONE = "Nothing over time: the journals are gone, these are the figures that were kept."
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Clock times are local ones."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def measured(directory: Path, job: str = "2001", row: JobRow = TRAIN) -> tuple[Account, Known]:
