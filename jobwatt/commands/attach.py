@@ -128,6 +128,8 @@ def _conclude(run: SideRun, target: _Target, is_stopped: bool) -> int:
             return 128 + signal.SIGINT
         reason = run.problems[-1] if run.problems else "no sampler started"
         raise JobwattError(f"job {target.shown} is not measured: {clean(reason, 300)}")
+    if run.broken and _runs(target.shown):
+        write([f"jobwatt: the measurement was broken off: {clean(run.broken, 300)}"])
     ended = time.time()
     files = [record_end(each, ended) for each in target.files()]
     if not files:
@@ -139,6 +141,13 @@ def _conclude(run: SideRun, target: _Target, is_stopped: bool) -> int:
         report = build(replace(account_of_job(files), step=target.step))
         write([*target.settings.problems[:1], *summary_lines(report)])
     return 0
+
+
+def _runs(job: str) -> bool:
+    try:
+        return bool(find(job, os.getuid(), os.environ))
+    except JobwattError:
+        return False
 
 
 def _check_install(settings: Settings, node_lists: Sequence[str]) -> None:

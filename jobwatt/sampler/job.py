@@ -122,7 +122,7 @@ def _job_folder(proc_text: str, base: Path) -> tuple[str, str]:
 
 
 def _is_stepd(pid: int) -> bool:
-    return read_text(f"/proc/{pid}/comm") == "slurmstepd\n"
+    return read_text(f"/proc/{pid}/comm") == "slurmstepd"
 
 
 def _parent(pid: int) -> int:

@@ -44,6 +44,8 @@ class SideRun:
         """Start `program HET_GROUP` by each. OSError: srun cannot be started."""
         self.is_busy = False
         """Another measurement of the same job is under way."""
+        self.broken = ""
+        """What srun said where samplers were gone without a word; the job was killed, or they."""
         self.problems: list[str] = []
         """A line for what is not measured as it should be."""
         self._program = program
@@ -160,7 +162,7 @@ class SideRun:
         srun.process = None
         said = last_word(srun.said)
         if srun.starts > srun.ends and not self._is_detaching:
-            self.problems.append(f"the measurement was broken off: {said}")
+            self.broken = said
         if srun.starts or self._is_detaching:
             return
         srun.attempt += 1
