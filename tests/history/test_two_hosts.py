@@ -1,130 +1,136 @@
-"""Two login nodes at once on one journal directory: each has an index of its own, none loses a job.
-
-Two processes with an index and a host name each stand for them; a shared filesystem's files are the
-same for both.
-"""
+"""Two login nodes with one journal directory: each has its own index and compacts by itself."""
 
 from __future__ import annotations
 
-import os
-import time
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jobwatt.config import load
-from jobwatt.history import compact as compact_module
 from jobwatt.history.compact import Ages, compact
-from jobwatt.history.history import clock, open_history
-from jobwatt.history.job_account import whole
+from jobwatt.history.figures import Scan, figures_files
+from jobwatt.history.index import Index
 from jobwatt.history.rows import JobRow
-from tests.journal.journals import head, span, write
+from jobwatt.history.update import QUIET_SECONDS, update
+from tests.commands.machine import REPOSITORY
+from tests.history.histories import JOULES, START, add, append, clock, memory, rows, spans, touch
 
-JOBS = 25
-SPANS = 120
-ROUNDS = 6
-
-
-def make(folder: Path) -> None:
-    """Ended jobs, old enough for every stage of compaction."""
-    for number in range(JOBS):
-        start = time.time() - (2 + 30 * (number % 15)) * 86400.0
-        month = time.strftime("%Y-%m", time.localtime(start))
-        path = folder / f"state/journal/{month}/local-{number}/0.0.n1.0.jsonl"
-        lines = [span(float(end)) for end in range(1, SPANS + number)]
-        first = head(job=f"local-{number}", wall_seconds=start)
-        write(path, first, *lines, {"t": 1, "end": "gone"})
-        os.utime(path, (start + SPANS, start + SPANS))
-
-
-def environment(folder: Path, index: str) -> dict[str, str]:
-    return {
-        "HOME": str(folder),
-        "JOBWATT_DIR": str(folder / "state"),
-        "JOBWATT_INDEX_DIR": str(folder / index),
-        "JOBWATT_SLURM_API": "none",
-    }
+DAY = 86400.0
+SOON, YEAR = START + QUIET_SECONDS + DAY, START + 400 * DAY
+COMPACT = """
+import sys
+from pathlib import Path
+from jobwatt.history.compact import Ages, compact
+from jobwatt.history.index_file import open_index
+from jobwatt.history.update import update
+from tests.history.histories import clock
+root, host, now, days = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+index = open_index(root.parent / f"{host}.sqlite")
+update(index, [root], clock(now))
+print("ready", flush=True)
+sys.stdin.readline()
+for problem in compact(index, Ages(days, days), host, clock(now)).problems:
+    print(problem)
+"""
 
 
-def rows(folder: Path, index: str) -> dict[str, JobRow]:
-    environ = environment(folder, index)
-    found = open_history(load(environ), environ, 0.0)
-    return {row.job: row for row in found.rows(0.0, 1e12)}
-
-
-def compact_as(folder: Path, host: str) -> int:
-    """A process that brings its index up to date and compacts; its id."""
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        environ = environment(folder, host)
-        history = open_history(load(environ), environ, 0.0)
-        counts = compact(history.index, Ages(30, 365), host, clock())
-        code = 0 if not counts.problems else 3
-    finally:
-        os._exit(code)
-
-
-@pytest.mark.usefixtures("no_stand_in")
-def test_both_compact_at_once(tmp_path: Path) -> None:
-    make(tmp_path)
-    expected = rows(tmp_path, "before")
-    assert len(expected) == JOBS
-    for number in range(ROUNDS):
-        pids = [compact_as(tmp_path, host) for host in ("login1", "login2")]
-        for pid in pids:
-            _, status = os.waitpid(pid, 0)
-            # What the other one has just renamed or removed may be said; it is done the next time.
-            assert os.waitstatus_to_exitcode(status) in (0, 3)
-        for index in ("login1", "login2", f"fresh{number}"):
-            found = rows(tmp_path, index)
-            assert found.keys() == expected.keys()
-            for job, row in expected.items():
-                assert found[job].metered_joules == pytest.approx(row.metered_joules, rel=1e-9)
-                assert found[job].days == row.days
-    left = list(tmp_path.glob("state/journal/*/*/*"))
-    assert all(path.name.endswith(".jsonl.gz") for path in left)
-    year_ago = time.time() - 366 * 86400.0
-    old = {job for job, row in expected.items() if (row.end_wall_seconds or 0.0) < year_ago}
-    assert not {path.parent.name for path in left} & old
-
-
-@pytest.mark.usefixtures("no_stand_in")
-@pytest.mark.parametrize("kept_first", [True, False])
-def test_a_host_that_comes_late_writes_no_half_job(tmp_path: Path, kept_first: bool) -> None:
-    """The other host is removing the journals of which this one still knows both."""
-    start = time.time() - 800 * 86400.0
-    month = time.strftime("%Y-%m", time.localtime(start))
-    folder = tmp_path / f"state/journal/{month}/local-1"
-    for node in ("n1", "n2"):
-        path = folder / f"0.0.{node}.0.jsonl"
-        first = head(job="local-1", node=node, wall_seconds=start)
-        write(path, first, *[span(float(end)) for end in range(1, SPANS)], {"t": 1, "end": "gone"})
-        os.utime(path, (start + SPANS, start + SPANS))
-    [expected] = rows(tmp_path, "late").values()
-    late = open_history(load(environment(tmp_path, "late")), environment(tmp_path, "late"), 0.0)
-    if kept_first:
-        early = open_history(
-            load(environment(tmp_path, "early")), environment(tmp_path, "early"), 0.0
+def at_once(root: Path, now: float, days: float) -> list[str]:
+    """Three hosts, all ready before the first begins."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", COMPACT, str(root), f"login{n}", str(now), str(days)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY,
         )
-        assert compact(early.index, Ages(3650, 3650), "early", clock()).kept_jobs == 1
-        (folder / "0.0.n2.0.jsonl.gz").unlink()
-        counts = compact(late.index, Ages(30, 365), "late", clock())
-        assert counts.kept_jobs == 0
-    else:
+        for n in range(3)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    said: list[str] = []
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        said += process.communicate()[0].splitlines()
+        assert process.returncode == 0
+    return said
 
-        def removes_meanwhile(*arguments: Any) -> Any:
-            (folder / "0.0.n2.0.jsonl").unlink()
-            return whole(*arguments)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(compact_module, "whole", removes_meanwhile)
-            counts = compact(late.index, Ages(30, 365), "late", clock())
-        assert counts.kept_jobs == counts.removed_jobs == 0
-        assert "another host" in counts.problems[0]
-        return
-    [found] = rows(tmp_path, "fresh").values()
-    assert found.metered_joules == expected.metered_joules
+def seen(root: Path, now: float, index: Index | None = None) -> list[JobRow]:
+    found = index or memory()
+    update(found, [root], clock(now))
+    return rows(found)
+
+
+def test_all_at_once_lose_nothing(tmp_path: Path) -> None:
+    """What one of them finds taken away is left for it to see the next day."""
+    root = tmp_path / "data"
+    for job in range(40):
+        add(root, str(job), *spans(60 + job))
+        add(root, str(job), *spans(60), name="0.0.n2.1.jsonl")
+    before = seen(root, SOON)
+    for now, days in ((SOON, 365.0), (SOON + 1, 1.0), (YEAR, 1.0)):
+        at_once(root, now, days)
+        assert seen(root, now + 1) == before
+    assert at_once(root, YEAR + DAY, 1.0) == []
+    assert not list(root.glob("journal/*/*/*"))
+    kept = [entry.row for path in figures_files(root) for entry in Scan(path)]
+    assert {row.job for row in kept} == {str(job) for job in range(40)}
+    assert sum(Scan(path).bad_lines for path in figures_files(root)) == 0
+
+
+def test_the_later_line_of_two_hosts_wins_in_any_order(tmp_path: Path) -> None:
+    """The job went on after the first host had kept it; names decide the order of reading."""
+    for early, late in (("a", "z"), ("z", "a")):
+        root = tmp_path / early
+        path = add(root, "7", *spans(60))
+        ages = Ages(1e6, 1e6)
+        first, second = memory(), memory()
+        seen(root, SOON, first)
+        compact(first, ages, early, clock(SOON))
+        add(root, "7", *spans(30), name="1.0.n1.0.jsonl", wall_seconds=SOON)
+        touch(path.with_name("1.0.n1.0.jsonl"), SOON + 30)
+        later = SOON + 30 + QUIET_SECONDS + DAY
+        seen(root, later, second)
+        compact(second, ages, late, clock(later))
+        assert len(figures_files(root)) == 2
+        for journal in path.parent.iterdir():
+            journal.unlink()
+        (row,) = seen(root, later + 1)
+        assert row.metered_joules == pytest.approx(90 * JOULES) and row.steps == 2
+
+
+def test_what_one_host_packed_the_other_does_not_compute_anew(tmp_path: Path) -> None:
+    root = tmp_path
+    add(root, "7", *spans(300))
+    one, other = memory(), memory()
+    before = seen(root, SOON, one)
+    assert seen(root, SOON, other) == before
+    for now in (SOON, SOON + 40 * DAY, YEAR):
+        compact(one, Ages(30, 365), "a", clock(now))
+        assert compact(other, Ages(30, 365), "b", clock(now)).problems == ()
+        assert seen(root, now + 1, other) == seen(root, now + 1, one) == before
+    assert [path.name for path in figures_files(root)] == ["2023-11.a.jsonl"]
+
+
+def test_a_journal_that_grows_after_one_host_has_packed_it(tmp_path: Path) -> None:
+    """A sampler that slept for weeks makes its file anew: both are there, none is lost."""
+    root = tmp_path
+    path = add(root, "7", *spans(60))
+    index = memory()
+    seen(root, SOON, index)
+    path_text = path.read_bytes()
+    compact(index, Ages(1e6, 1e6), "a", clock(SOON))
+    path.write_bytes(path_text)
+    append(path, *spans(10, 60), changed=SOON + 50)
+    fresh = memory()
+    (row,) = seen(root, SOON + 60, fresh)
+    assert row.metered_joules == pytest.approx(70 * JOULES)
+    now = SOON + 60 + QUIET_SECONDS
+    for _ in range(2):
+        seen(root, now, fresh)
+        compact(fresh, Ages(1e6, 1e6), "a", clock(now))
+        now += DAY
+    assert [p.name for p in path.parent.iterdir()] == ["0.0.n1.0.jsonl.gz"]
+    assert seen(root, now)[0].metered_joules == pytest.approx(70 * JOULES)
