@@ -140,7 +140,7 @@ def _take_job(index: Index, job: str, cluster: str, clock: Clock) -> list[str]:
     # What was running by its journals alone no longer is when they have been quiet for long enough.
     if not same or (row is not None and row.source == JOURNAL and row.outcome == RUNNING):
         row, problems = _account(index, (job, cluster), [f for f, _ in there], changed, clock)
-    settled = is_settled(row, job, clock.now_wall_seconds - changed)
+    settled = is_settled(row, clock.now_wall_seconds - changed)
     index.put_folders(
         folder._replace(
             signature=seen.signature,
@@ -211,9 +211,12 @@ def look(path: Path) -> Look | None:
     )
 
 
-def is_settled(row: JobRow | None, job: str, quiet_seconds: float) -> bool:
-    """Whether nothing more is to be expected in a job's directories."""
+def is_settled(row: JobRow | None, quiet_seconds: float) -> bool:
+    """Whether nothing more is to be expected in a job's directories.
+
+    A run without Slurm that was stopped (Ctrl-Z, a closed laptop) goes on with the same files.
+    """
     if row is None or quiet_seconds < SETTLE_SECONDS:
         return quiet_seconds > QUIET_SECONDS
     ended = row.outcome not in (RUNNING, PENDING, UNKNOWN)
-    return ended or job.startswith("local-") or quiet_seconds > QUIET_SECONDS
+    return ended or quiet_seconds > QUIET_SECONDS
