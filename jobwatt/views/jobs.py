@@ -198,7 +198,7 @@ def _use(line: Line) -> str:
 
 def _lost(line: Line) -> str:
     lost = known_sum([row.no_result_joules for row in line.rows])
-    return format_energy(lost, "-") if lost else "-"
+    return "" if lost == 0 else format_energy(lost, "-")  # most jobs have their result
 
 
 def _covers(line: Line) -> str:
