@@ -15,14 +15,16 @@ from pathlib import Path
 
 from jobwatt.commands.attach_screen import Screen, interrupts, write
 from jobwatt.config import Settings, load
-from jobwatt.errors import JobwattError, NotFoundError
+from jobwatt.errors import JobwattError, NotFoundError, UsageError
 from jobwatt.filesystems import SHARED_FILESYSTEMS, filesystem_kind
 from jobwatt.journal.store import StepFiles, account_of_job, record_end, steps_of
 from jobwatt.sampler.attach import REQUEST
+from jobwatt.sampler.proc import cgroup_paths, job_level
 from jobwatt.slurm.commands import cluster_name
 from jobwatt.slurm.side_ask import TIME_LIMIT_SECONDS, find, plan
 from jobwatt.slurm.side_run import SideRun
 from jobwatt.slurm.side_step import check_job, side_environment
+from jobwatt.sources.files import read_text
 from jobwatt.views.clean import clean
 from jobwatt.views.report import build
 from jobwatt.views.summary import summary_lines
@@ -34,7 +36,8 @@ _PREFIX = "attach-"
 def attach(job: str, environ: Mapping[str, str]) -> int:
     """Measure it; the summary goes to stderr. 0 where it was measured.
 
-    NotFoundError: no such job, or it does not run. UsageError: no job id, or somebody else's job.
+    NotFoundError: no such job, or it does not run. UsageError: no job id, somebody else's job, or
+    the one that this process is a part of.
     JobwattError: Slurm refuses, or jobwatt is not on the nodes.
     """
     check_job(job)
@@ -44,6 +47,7 @@ def attach(job: str, environ: Mapping[str, str]) -> int:
     if shutil.which("srun", path=environ.get("PATH")) is None:
         raise JobwattError("srun is not on the PATH", "run this where Slurm is installed")
     components = find(job, os.getuid(), environ)
+    _check_outside(components[0].job, environ)
     _check_install(settings, [each.node_list for each in components])
     steps, restart, problems = plan(components, environ)
     target = _Target(settings, job, components[0].job, cluster_name(environ, TIME_LIMIT_SECONDS))
@@ -148,6 +152,19 @@ def _runs(job: str) -> bool:
         return bool(find(job, os.getuid(), os.environ))
     except JobwattError:
         return False
+
+
+def _check_outside(job: str, environ: Mapping[str, str]) -> None:
+    """Slurm ends us with the job's script, which then waits some seconds for the step that we left.
+
+    UsageError: we are part of the job.
+    """
+    paths = cgroup_paths(read_text("/proc/self/cgroup") or "").values()
+    if environ.get("SLURM_JOB_ID") == job and any(map(job_level, paths)):
+        raise UsageError(
+            f"this shell is in job {job}, and attach measures from outside",
+            "use it on the login node; in a script, srun-green or jobwatt run -- COMMAND",
+        )
 
 
 def _check_install(settings: Settings, node_lists: Sequence[str]) -> None:

@@ -161,6 +161,16 @@ def test_refusals(lab: Lab, user_journal: Path, journal: Path, submit: Submit) -
     lab.cluster.run("scancel", waiting.id)
 
 
+def test_in_the_job_itself(lab: Lab, submit: Submit) -> None:
+    """Its end would wait for us."""
+    script = f"JOBWATT_SHARED_INSTALL=1 {lab.installed.jobwatt} attach $SLURM_JOB_ID; echo $?"
+    job = submit(script)
+    assert job.outcome() == ("COMPLETED", "0:0")
+    said, code = job.out.read_text().splitlines()
+    assert said.startswith(f"jobwatt: this shell is in job {job.id}")
+    assert code == "2"
+
+
 def test_a_task_of_an_array(lab: Lab, journal: Path, submit: Submit) -> None:
     job = submit("wait_for_go", "--array=1-2", "-w", "n1")
     job.wait_for("RUNNING\nRUNNING")
