@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from rich.text import Text
 
@@ -12,11 +13,13 @@ from jobwatt.energy.units import format_duration, format_energy, format_percent,
 from jobwatt.history.measured import JOURNAL
 from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.history.select import Line, known_sum, without_result
+from jobwatt.model import ATTRIBUTED, ESTIMATED, MEASURED
 from jobwatt.slurm.jobs import CANCELLED, FAILED, NO_RESULT, RUNNING, UNKNOWN
 from jobwatt.views.clean import clean
 from jobwatt.views.columns import Column, table_lines
 from jobwatt.views.console import stdout_console
 
+TOTAL_COLUMNS = 12
 MAX_NAME_COLUMNS = 40
 LEAST_NAME_COLUMNS = 12
 """A fifth of the terminal is for the name, so that a long one pushes no figure out."""
@@ -48,7 +51,7 @@ def jobs_lines(found: JobList, columns: int) -> list[Text]:
     if not found.rows:
         return [Text(f"no jobs {found.span}")]
     table = table_lines(_columns(found.lines, columns), columns)
-    notes = [Text(line) for line in total_lines(found)]
+    notes = [Text(part) for line in total_lines(found) for part in _wrapped(line, columns)]
     return [*table, Text(""), *notes]
 
 
@@ -77,6 +80,11 @@ def total_lines(found: JobList) -> list[str]:
         known = "told before" if told else "as far as the journals know"
         lines.append(f"  states    {known}: Slurm could not be asked")
     return lines
+
+
+def _wrapped(line: str, columns: int) -> list[str]:
+    """A total that is too long for its line goes on below its figures."""
+    return wrap(line, max(40, columns), subsequent_indent=" " * TOTAL_COLUMNS)
 
 
 def _energy(rows: Sequence[JobRow]) -> str:
@@ -121,18 +129,19 @@ def _columns(lines: Sequence[Line], columns: int) -> list[Column]:
         Column("job", cells(_id), is_text=True),
         Column("name", cells(lambda one: clean(one.first.name, names) or "-"), is_text=True),
         Column("state", cells(_outcome), is_text=True, styles=styles),
-        Column("started", cells(_started), rank=7),
+        Column("started", cells(_started), rank=8),
         Column("elapsed", cells(lambda one: _duration(one.rows)), rank=1),
-        Column("nodes", cells(lambda one: _most(one, lambda row: row.nodes)), rank=8),
+        Column("nodes", cells(lambda one: _most(one, lambda row: row.nodes)), rank=9),
         Column("GPUs", cells(lambda one: _most(one, lambda row: row.gpus)), rank=2),
         Column("energy", cells(_joules)),
+        Column("kind", cells(_kind), rank=7, is_text=True),
         Column("power", cells(_power), rank=5),
         Column("GPU use", cells(_use), rank=3),
         Column("idle", cells(lambda one: _sum(one, lambda row: row.gpu_idle_joules)), rank=4),
         Column("no result", cells(_lost), rank=6),
-        Column("partition", cells(lambda one: clean(one.first.partition, 20)), 9, is_text=True),
-        Column("account", cells(lambda one: clean(one.first.account, 20)), 10, is_text=True),
-        Column("covers", cells(_covers), rank=11),
+        Column("partition", cells(lambda one: clean(one.first.partition, 20)), 10, is_text=True),
+        Column("account", cells(lambda one: clean(one.first.account, 20)), 11, is_text=True),
+        Column("covers", cells(_covers), rank=12),
     ]
 
 
@@ -199,6 +208,14 @@ def _use(line: Line) -> str:
 def _lost(line: Line) -> str:
     lost = known_sum([row.no_result_joules for row in line.rows])
     return "" if lost == 0 else format_energy(lost, "-")  # most jobs have their result
+
+
+def _kind(line: Line) -> str:
+    """Of the energy: how far it can be trusted."""
+    kinds = {row.metered_kind for row in line.rows if row.metered_kind}
+    if kinds:
+        return ATTRIBUTED if ATTRIBUTED in kinds else MEASURED
+    return ESTIMATED if any(row.estimated_joules is not None for row in line.rows) else "-"
 
 
 def _covers(line: Line) -> str:
