@@ -1,22 +1,18 @@
 """Journals -> a step's or a job's account. Pure: journals in, figures out.
 
-Steps of a job that overlap in time and see the same device count its energy once: the step that
-started first has it. What `jobwatt attach` measured goes before all steps, and for as long as it
-measured a node, its CPU time, which is the whole job's there, stands for that of the steps. Times
-of one node are compared on its monotonic clock, so a clock step or skew between nodes moves no
-energy.
+Steps of a job that overlap in time and see the same device count its energy once: see `overlap`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from jobwatt.energy import integrate
 from jobwatt.energy.devices import MEBIBYTE, gpu_energy, other_energy
-from jobwatt.energy.integrate import Interval, Weights
+from jobwatt.energy.integrate import Weights
 from jobwatt.energy.merge import lowest_coverage, merge_devices
+from jobwatt.energy.overlap import node_of, parts_that_count
 from jobwatt.journal.format import EVENTS
 from jobwatt.journal.reader import MAX_VALUE, Journal
 from jobwatt.model import Account, DeviceEnergy, NodeUse
@@ -24,6 +20,8 @@ from jobwatt.sources.base import ABSENT
 
 END_SLACK_SECONDS = 15.0
 """A recorded end this much after a node's last line is believed; more is a skewed clock."""
+MAX_TEXT_LETTERS = 10_000
+"""Kept of a detail; the journal has all of it."""
 RUNNING_SECONDS = 30.0
 """A journal without an end that grew within this time is of a running step."""
 
@@ -55,30 +53,17 @@ def _account(
     now: float,
 ) -> Account:
     devices: list[DeviceEnergy] = []
-    covered: dict[tuple[str, str], list[Interval]] = {}
     start = min(_start(journal) for journal in journals)
     finishes = [
         _finish(journal, ends[number]) for journal, number in zip(journals, numbers, strict=True)
     ]
-    nodes = Counter(str(journal.head.get("node", "")) for journal in journals)
-    parts = _outside_attach(journals)
-    for number in sorted(range(len(journals)), key=lambda number: not is_attach(journals[number])):
-        journal = journals[number]
-        length = finishes[number] - _start(journal)
-        # Alone on its node, nothing can overlap.
-        alone = nodes[str(journal.head.get("node", ""))] == 1
-        spans = [] if alone else _intervals(journal)
-        united = integrate.union(spans)
-        for index, device in enumerate((*journal.gpus, *journal.others)):
-            key = (str(journal.head.get("node", "")), device.id)
-            before = covered.get(key, [])
-            weights = _weights(spans, before)
-            covered[key] = integrate.union([*before, *united]) if before else united
-            if index < len(journal.gpus):
-                devices.append(gpu_energy(journal, index, length, weights))
-            else:
-                other = index - len(journal.gpus)
-                devices.append(other_energy(journal, other, length, weights, parts[number]))
+    parts = parts_that_count(journals)
+    for journal, finish, part in zip(journals, finishes, parts, strict=True):
+        length, gpus = finish - _start(journal), len(journal.gpus)
+        for index, weights in enumerate(part.devices[:gpus]):
+            devices.append(gpu_energy(journal, index, length, weights))
+        for index, weights in enumerate(part.devices[gpus:]):
+            devices.append(other_energy(journal, index, length, weights, part.cpu))
     merged = merge_devices(devices)
     newest = max(range(len(journals)), key=lambda number: journals[number].modified_wall_seconds)
     head = journals[0].head
@@ -92,7 +77,9 @@ def _account(
         duration_seconds=max(0.0, max(finishes) - start),
         running=is_running(journals[newest], ends[numbers[newest]], now),
         coverage=lowest_coverage(merged),
-        nodes=tuple(_node_use(group) for group in _by_node(journals, parts)),
+        nodes=tuple(
+            _node_use(group) for group in _by_node(journals, [part.cpu for part in parts])
+        ),
         devices=tuple(merged),
         events=tuple(_events(journals)),
         problems=tuple(_problems(journals)),
@@ -124,39 +111,6 @@ def _finish(journal: Journal, end_wall: float | None) -> float:
     return last
 
 
-def _intervals(journal: Journal) -> list[Interval]:
-    zero = _number(journal.head.get("monotonic_seconds"))
-    times = zip(journal.time_seconds, journal.length_seconds, strict=True)
-    return [(zero + (t or 0.0) - (d or 0.0), zero + (t or 0.0)) for t, d in times]
-
-
-def _weights(spans: Sequence[Interval], covered: Sequence[Interval]) -> Weights:
-    """None where nothing overlaps: the common, fast case."""
-    if not covered or not spans or covered[-1][1] <= spans[0][0] or spans[-1][1] <= covered[0][0]:
-        return None
-    return integrate.new_fractions(spans, covered)
-
-
-def is_attach(journal: Journal) -> bool:
-    """Whether its CPU time is that of the whole job on its node."""
-    return journal.head.get("kind") == "attach"
-
-
-def _outside_attach(journals: Sequence[Journal]) -> list[Weights]:
-    """Part of each journal's spans in which no `jobwatt attach` counts the same CPU time."""
-    parts: list[Weights] = [None] * len(journals)
-    attached: dict[tuple[str, str], list[Interval]] = {}
-    numbers = range(len(journals)) if any(map(is_attach, journals)) else ()
-    for number in sorted(numbers, key=lambda number: not is_attach(journals[number])):
-        head, spans = journals[number].head, _intervals(journals[number])
-        # Components of a het job (`0+1`) may share a node; each has its own CPU time.
-        key = (str(head.get("node", "")), str(head.get("step", "")).partition("+")[2])
-        parts[number] = _weights(spans, attached.get(key, []))
-        if is_attach(journals[number]):
-            attached[key] = integrate.union([*attached.get(key, []), *spans])
-    return parts
-
-
 def is_running(newest: Journal, end_wall_seconds: float | None, now_wall_seconds: float) -> bool:
     """Whether the journal that changed last, with its step's recorded end, is still written."""
     if newest.end is not None or end_wall_seconds is not None:
@@ -165,11 +119,11 @@ def is_running(newest: Journal, end_wall_seconds: float | None, now_wall_seconds
 
 
 def _by_node(
-    journals: Sequence[Journal], parts: Sequence[Weights]
+    journals: Sequence[Journal], cpu_parts: Sequence[Weights]
 ) -> list[list[tuple[Journal, Weights]]]:
     groups: dict[str, list[tuple[Journal, Weights]]] = {}
-    for journal, part in zip(journals, parts, strict=True):
-        groups.setdefault(str(journal.head.get("node", "")), []).append((journal, part))
+    for journal, part in zip(journals, cpu_parts, strict=True):
+        groups.setdefault(node_of(journal), []).append((journal, part))
     return list(groups.values())
 
 
@@ -192,7 +146,7 @@ def _node_use(group: Sequence[tuple[Journal, Weights]]) -> NodeUse:
     return NodeUse(
         node=str(head.get("node", "")),
         cpu_seconds=summed("cpu_seconds"),
-        cpus_allocated=allocated if isinstance(allocated, int) else None,
+        cpus_allocated=allocated if _is_count(allocated) else None,
         memory_peak_bytes=None if memory is None else int(memory) * MEBIBYTE,
         read_bytes=None if read is None else read * MEBIBYTE,
         written_bytes=None if written is None else written * MEBIBYTE,
@@ -232,11 +186,17 @@ def _problems(journals: Sequence[Journal]) -> list[str]:
 
 
 def _text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """A command may have a thousand files as arguments."""
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= MAX_TEXT_LETTERS else text[:MAX_TEXT_LETTERS] + "…"
 
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) and abs(value) < MAX_VALUE else 0.0
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < MAX_VALUE
 
 
 def _whole_number(value: object) -> int:

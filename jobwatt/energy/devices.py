@@ -116,12 +116,10 @@ def _share(
     head = journal.head
     cpus_total = _integer(head.get("cpus_total")) or 0
     cores = core_fraction(_integer(head.get("cpus_allocated")), cpus_total)
-    step, node = journal.step_columns["cpu_seconds"], journal.node_columns
     # Shares by CPU time of overlapping steps are different shares; only what is shared by cores
     # would be counted twice. A share of the whole job's CPU time has those of its steps in it.
-    if cpu_weights is not None:
-        pairs = zip(step, cpu_weights, strict=True)
-        step = tuple(None if s is None else s * weight for s, weight in pairs)
+    step = integrate.weighted(journal.step_columns["cpu_seconds"], cpu_weights)
+    node = journal.node_columns
     fractions = [cores] * len(energies) if weights is None else [cores * w for w in weights]
     share = share_spans(
         energies, step, node["cpu_busy_seconds"], node["cpu_total_seconds"], fractions

@@ -18,13 +18,19 @@ Interval = tuple[float, float]
 
 def known_sum(column: Column, weights: Weights = None) -> float | None:
     """Sum of the known values; None if there is none."""
-    if weights is not None:
-        column = [None if v is None else v * w for v, w in zip(column, weights, strict=True)]
+    column = weighted(column, weights)
     try:
         return float(sum(column)) if column else None  # type: ignore[arg-type]
     except TypeError:
         values = known(column)
         return float(sum(values)) if values else None
+
+
+def weighted(column: Column, weights: Weights) -> Column:
+    """Each value times its weight."""
+    if weights is None:
+        return column
+    return [None if v is None else v * w for v, w in zip(column, weights, strict=True)]
 
 
 def known(column: Column) -> list[float]:

@@ -9,18 +9,18 @@ has that part's energy spread over its whole length.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from operator import add, sub
 
 from jobwatt.energy import integrate
 from jobwatt.energy.attribute import core_fraction, share_by_span
 from jobwatt.energy.integrate import Column, Weights
-from jobwatt.energy.overlap import Overlaps
+from jobwatt.energy.overlap import Parts, node_of, parts_that_count
 from jobwatt.energy.spread import Spread, Sums
 from jobwatt.journal.reader import MAX_VALUE, Journal
 from jobwatt.model import ATTRIBUTED, ESTIMATED, MEASURED
-from jobwatt.sources.base import CPU_ESTIMATE, ESTIMATE, PACKAGE, Device
+from jobwatt.sources.base import CPU_ESTIMATE, ESTIMATE, PACKAGE
 
 MAX_BINS = 480
 MIN_BIN_SECONDS = 1.0
@@ -107,12 +107,11 @@ def series_of(
     edges = [start + (end - start) * number / bins for number in range(bins)] + [end]
     gpus: dict[_Key, _Track] = {}
     cpus: dict[_Key, _Track] = {}
-    overlaps = Overlaps(ordered)
-    for journal in ordered:
+    for journal, part in zip(ordered, parts_that_count(ordered), strict=True):
         zero = _number(journal.head.get("wall_seconds"))
         ends = [zero + (time or 0.0) for time in journal.time_seconds]
         lengths = [length or 0.0 for length in journal.length_seconds]
-        _add(journal, Spread(ends, lengths, edges), overlaps.of(journal), bins, gpus, cpus)
+        _add(journal, Spread(ends, lengths, edges), part, bins, gpus, cpus)
     length = (end - start) / bins
     return Series(
         start,
@@ -132,33 +131,37 @@ def series_of(
 def _add(
     journal: Journal,
     spread: Spread,
-    weights: Callable[[Device], Weights],
+    parts: Parts,
     bins: int,
     gpus: dict[_Key, _Track],
     cpus: dict[_Key, _Track],
 ) -> None:
-    node = _node(journal)
-    for device, columns in zip(journal.gpus, journal.gpu_columns, strict=True):
+    node = node_of(journal)
+    gpu_parts, other_parts = parts.devices[: len(journal.gpus)], parts.devices[len(journal.gpus) :]
+    for device, columns, new in zip(journal.gpus, journal.gpu_columns, gpu_parts, strict=True):
         track = gpus.setdefault((node, device.id), _Track(bins))
-        new = weights(device)
         joules, seconds = spread.energy(columns["energy_joules"], new)
         if device.share < 1.0:
             joules = [each * device.share for each in joules]
         track.add_energy(ESTIMATED if device.share < 1.0 else MEASURED, joules, seconds)
         track.add_use(*spread.over_time(columns["utilization_mean_percent"], new))
-    for device, columns in zip(journal.others, journal.other_columns, strict=True):
+    for device, columns, new in zip(
+        journal.others, journal.other_columns, other_parts, strict=True
+    ):
         if device.kind in (PACKAGE, CPU_ESTIMATE):
             track = cpus.setdefault((node, device.id), _Track(bins))
             energies: Column = columns["energy_joules"]
-            kind, new = MEASURED, weights(device)
+            kind, weights = MEASURED, new
             if journal.head.get("whole_node") is not True:
-                energies, kind = _share(journal, energies, new), ATTRIBUTED
-                new = None  # within the share already, of which only a part counts once
+                energies, kind = _share(journal, energies, new, parts.cpu), ATTRIBUTED
+                weights = None  # within the share already, of which only a part counts once
             kind = ESTIMATED if device.method == ESTIMATE else kind
-            track.add_energy(kind, *spread.energy(energies, new))
+            track.add_energy(kind, *spread.energy(energies, weights))
 
 
-def _share(journal: Journal, energies: Column, weights: Weights) -> Column:
+def _share(
+    journal: Journal, energies: Column, weights: Weights, cpu_weights: Weights
+) -> Column:
     """The step's share of a package. Shares by CPU time are no overlap of steps, cores are."""
     total, allocated = journal.head.get("cpus_total"), journal.head.get("cpus_allocated")
     cores = core_fraction(
@@ -167,7 +170,7 @@ def _share(journal: Journal, energies: Column, weights: Weights) -> Column:
     node = journal.node_columns
     return share_by_span(
         energies,
-        journal.step_columns["cpu_seconds"],
+        integrate.weighted(journal.step_columns["cpu_seconds"], cpu_weights),
         node["cpu_busy_seconds"],
         node["cpu_total_seconds"],
         [cores] * len(energies) if weights is None else [cores * weight for weight in weights],
@@ -201,10 +204,6 @@ def _start(journal: Journal) -> float:
 def _end(journal: Journal) -> float:
     last = integrate.peak(journal.time_seconds)
     return _number(journal.head.get("wall_seconds")) + (last or 0.0)
-
-
-def _node(journal: Journal) -> str:
-    return str(journal.head.get("node", ""))
 
 
 def _number(value: object) -> float:

@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from jobwatt.energy.account import account_step, first_wall_seconds, is_attach, is_running
+from jobwatt.energy.account import account_step, first_wall_seconds, is_running
 from jobwatt.energy.days import DayOf, joules_by_day
 from jobwatt.energy.merge import join_accounts, total
+from jobwatt.energy.overlap import is_attach, node_of
 from jobwatt.errors import UnreadableError
 from jobwatt.history.codec import plain, restore
 from jobwatt.history.figures import Kept
@@ -109,7 +110,7 @@ def _grown(
 def _overlap(journals: Sequence[tuple[Journal, float | None]]) -> bool:
     """Whether two of them may count the same: steps that see one device, or an attachment."""
     devices = [
-        (str(journal.head.get("node", "")), device.id)
+        (node_of(journal), device.id)
         for journal, _ in journals
         for device in (*journal.gpus, *journal.others)
     ]

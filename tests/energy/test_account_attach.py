@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobwatt.energy.account import account_job
+from jobwatt.energy.series import series_of
 from jobwatt.journal.reader import Journal, read_journal
 from jobwatt.model import Account, DeviceEnergy
 from tests.journal.journals import head, span, write
@@ -103,3 +104,13 @@ def test_components_of_a_het_job_on_one_node(tmp_path: Path) -> None:
     step = journal(tmp_path, 0, 10, 0.5, step="0+1")
     assert account(*parts, step).nodes[0].cpu_seconds == pytest.approx(20.0)
     assert account(parts[0], step).nodes[0].cpu_seconds == pytest.approx(15.0)
+
+
+@pytest.mark.parametrize("whole_node", [False, True])
+def test_power_over_time_adds_up_to_the_account(tmp_path: Path, whole_node: bool) -> None:
+    step = journal(tmp_path, 0, 8, 1.0, step="0", whole_node=whole_node)
+    both = (step, attach(tmp_path, 4, 6, whole_node=whole_node))
+    series = series_of(both)
+    assert series is not None
+    joules = sum(watts or 0.0 for watts in series.cpu_power_watts) * series.bin_seconds
+    assert joules == pytest.approx(cpu(account(*both)).energy.joules)
