@@ -70,7 +70,7 @@ def end_path(
 def parse_journal_name(name: str) -> tuple[str, int, str, int] | None:
     """Step, restart, node and rank of a journal's file name; None for any other name."""
     name = name.removesuffix(".gz")
-    if not name.endswith(JOURNAL_SUFFIX):
+    if not (name.endswith(JOURNAL_SUFFIX) and name.isascii()):
         return None
     step, _, rest = name[: -len(JOURNAL_SUFFIX)].partition(".")
     restart, _, rest = rest.partition(".")
@@ -156,6 +156,10 @@ def _job_order(path: Path) -> tuple[int, str]:
     return (int(job) if _is_number(job) else -1, path.name)
 
 
+def _is_ours(name: str) -> bool:
+    return name.isascii() and not name.startswith(".")
+
+
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
@@ -169,7 +173,7 @@ def _directories(directory: Path) -> list[Path]:
             return [
                 directory / entry.name
                 for entry in entries
-                if not entry.name.startswith(".") and _is_directory(entry)
+                if _is_ours(entry.name) and _is_directory(entry)
             ]
     except (FileNotFoundError, NotADirectoryError):
         return []

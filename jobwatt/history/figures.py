@@ -111,7 +111,7 @@ def figures_files(root: Path) -> list[Path]:
         names = sorted(os.listdir(root / "history"))
     except OSError:
         return []
-    return [root / "history" / name for name in names if name.endswith(SUFFIX)]
+    return [root / "history" / name for name in names if name.endswith(SUFFIX) and name.isascii()]
 
 
 def figures_path(root: Path, month: str, host: str) -> Path:
@@ -130,8 +130,8 @@ def keep(
     written = round(wall_seconds, 3)
     try:
         line = encoded(kept, written)
-        _entry(json.loads(line), Place(path, 0, 0))
-    except ValueError as error:
+        _decoded(json.loads(line))
+    except (ValueError, RecursionError) as error:
         raise UnreadableError(f"figures that no line can hold: {error}") from error
     place = _append(path, line)
     if load(place) != kept:
@@ -157,17 +157,22 @@ def load(place: Place, key: tuple[str, str] | None = None) -> Kept:
     try:
         with open_regular(place.path) as file:
             file.seek(place.offset_bytes)
-            data = json.loads(file.read(place.length_bytes))
-        row = _entry(data, place).row
-        if key is not None and row.key != key:
+            kept = _decoded(json.loads(file.read(place.length_bytes)))
+        if key is not None and kept.row.key != key:
             raise ValueError("another job")
-        accounts = json.loads(_inflated(data["accounts"]))
-        steps = tuple(restore(Account, step) for step in accounts["steps"])
-        return Kept(row, restore(Account, accounts["account"]), steps)
+        return kept
     except OSError as error:
         raise UnreadableError(f"{place.path.name}: {error.strerror}") from error
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError, zlib.error) as error:
         raise UnreadableError(f"{place.path.name}: a damaged line") from error
+
+
+def _decoded(data: Any) -> Kept:
+    """ValueError and the like: no good line."""
+    row = _entry(data, Place(Path(), 0, 0)).row
+    accounts = json.loads(_inflated(data["accounts"]))
+    steps = tuple(restore(Account, step) for step in accounts["steps"])
+    return Kept(row, restore(Account, accounts["account"]), steps)
 
 
 def _inflated(text: str) -> bytes:
@@ -190,6 +195,8 @@ def _entry(data: Any, place: Place) -> Entry:
         raise ValueError("no time that a calendar has")
     if row.metered_kind not in ("", *METERED):
         raise ValueError("no kind of energy")
+    if not (row.job + row.cluster).isascii():
+        raise ValueError("no id")
     return Entry(row, float(written), place)
 
 

@@ -140,7 +140,8 @@ def open_history(
     """Bring the index up to date and ask Slurm, if a minute has passed since the last time.
 
     `since_wall_seconds`: how far back Slurm is asked. Damaged or absent files are no error: the
-    index is made anew, the rest is said in `History.problems`.
+    index is made anew, the rest is said in `History.problems`. UnreadableError: as
+    `open_local_index`.
     """
     index, problems = open_local_index(settings)
     refresh = partial(_refresh, settings=settings, environ=environ, since=since_wall_seconds)
@@ -149,11 +150,19 @@ def open_history(
 
 
 def open_local_index(settings: Settings) -> tuple[Index, list[str]]:
-    """The index on this node's disk; in memory, with a line that says why, where none will do."""
+    """The index on this node's disk; in memory, with a line that says why, where none will do.
+
+    UnreadableError: the journal directory has a name that no index can hold.
+    """
     try:
         mountinfo = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         mountinfo = ""
+    if not str(settings.directory).isprintable():
+        raise UnreadableError(
+            f"{settings.directory} is no name in UTF-8, as the index needs it",
+            "name another directory: JOBWATT_DIR",
+        )
     uid = os.getuid()
     folder, why = place.choose(place.candidates(settings.index_directory, uid), uid, mountinfo)
     if folder is None:

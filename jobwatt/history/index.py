@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,10 @@ _UPSERT = (
     + ", ".join(f"{name} = excluded.{name}" for name in (*JobRow._fields, *_OURS))
     + " WHERE excluded.written >= jobs.written"
 )
+
+
+_texts = itemgetter(*(n for n, v in enumerate(JobRow._field_defaults.values(), 1) if v == ""), 0)
+"""Of a row: all its texts."""
 
 
 class Folder(NamedTuple):
@@ -82,16 +87,17 @@ class Index:
 
     def rows_of(self, job: str, cluster: str = "") -> list[JobRow]:
         """The job of this id on each cluster, or on one."""
-        where, values = "job = ?", [job]
+        where, values = "job = ?", [_utf8(job)]
         if cluster:
-            where, values = "job = ? AND cluster = ?", [job, cluster]
+            where, values = "job = ? AND cluster = ?", [_utf8(job), _utf8(cluster)]
         found = self._sql.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where}", values)
         return list(map(JobRow._make, found))
 
     def tasks_of(self, array_job: str) -> list[JobRow]:
         """The known tasks of an array."""
         found = self._sql.execute(
-            f"SELECT {_COLUMNS} FROM jobs WHERE array_job = ? AND array_job != ''", (array_job,)
+            f"SELECT {_COLUMNS} FROM jobs WHERE array_job = ? AND array_job != ''",
+            (_utf8(array_job),),
         )
         return list(map(JobRow._make, found))
 
@@ -112,14 +118,15 @@ class Index:
     def row_of(self, key: tuple[str, str]) -> JobRow | None:
         """One job by id and cluster."""
         found = self._sql.execute(
-            f"SELECT {_COLUMNS} FROM jobs WHERE job = ? AND cluster = ?", key
+            f"SELECT {_COLUMNS} FROM jobs WHERE job = ? AND cluster = ?", tuple(map(_utf8, key))
         ).fetchone()
         return JobRow._make(found) if found else None
 
     def place_of(self, key: tuple[str, str]) -> tuple[Place | None, float]:
         """Where the job's kept figures lie, and when they were written."""
         found = self._sql.execute(
-            "SELECT path, offset, length, written FROM jobs WHERE job = ? AND cluster = ?", key
+            "SELECT path, offset, length, written FROM jobs WHERE job = ? AND cluster = ?",
+            tuple(map(_utf8, key)),
         ).fetchone()
         if found is None or found[0] is None:
             return None, 0.0
@@ -216,4 +223,12 @@ def _values(item: tuple[JobRow, Place | None, float]) -> tuple[Any, ...]:
     lives = row.outcome in (RUNNING, PENDING)
     end = FOR_EVER if lives else row.end_wall_seconds or row.seen_wall_seconds or start or 0.0
     found = (str(place.path), place.offset_bytes, place.length_bytes) if place else (None,) * 3
-    return (*row, start or 0.0, end, *found, written)
+    own: Iterable[Any] = row
+    if not "".join(_texts(row)).isascii():
+        own = (_utf8(value) if isinstance(value, str) else value for value in row)
+    return (*own, start or 0.0, end, *found, written)
+
+
+def _utf8(text: str) -> str:
+    """With `?` for what is none, such as a byte of another encoding in a job's name."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobwatt.history.measured import JOURNAL
 from jobwatt.history.periods import Period
-from jobwatt.history.rows import MEASURED_HERE, JobRow
+from jobwatt.history.rows import MAX_JOULES, MEASURED_HERE, JobRow
 from jobwatt.model import ATTRIBUTED, MEASURED
 from jobwatt.slurm.jobs import CANCELLED, OUTCOMES, PENDING, RUNNING, outcome
 
@@ -189,7 +189,8 @@ def joules_by_day(row: JobRow) -> tuple[tuple[str, float], ...]:
     text = row.days
     if len(text) < 48 and text.startswith('{"') and "," not in text:
         try:
-            return ((text[2:12], float(text[14:-1])),)
+            joules = float(text[14:-1])
+            return ((text[2:12], joules),) if abs(joules) < MAX_JOULES else ()
         except ValueError:
             pass
     return tuple(row.joules_by_day().items()) if text else ()
@@ -201,7 +202,8 @@ def joules_by_model(row: JobRow) -> tuple[tuple[str, float], ...]:
     if text.count('"') == 2 and "\\" not in text and text.startswith('{"'):
         name, _, number = text[2:-1].partition('"')
         try:
-            return ((name, float(number.lstrip(" :"))),)
+            joules = float(number.lstrip(" :"))
+            return ((name, joules),) if abs(joules) < MAX_JOULES else ()
         except ValueError:
             pass
     return tuple(row.joules_by_model().items()) if text else ()

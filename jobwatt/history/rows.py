@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jobwatt.slurm.jobs import NO_RESULT, outcome
 
@@ -15,6 +15,7 @@ IMPORTED = "imported"
 
 MAX_WALL_SECONDS = 253_402_300_800.0
 """The end of the year 9999: no time of a job is later."""
+MAX_JOULES = 1e18
 
 
 class JobRow(NamedTuple):
@@ -111,19 +112,28 @@ class JobRow(NamedTuple):
 
     def joules_by_day(self) -> Mapping[str, float]:
         """Metered joules by local day (`2026-11-25`)."""
-        return _numbers(self.days)
+        return _known(self.days)
 
     def joules_by_model(self) -> Mapping[str, float]:
         """Joules by name of GPU model, where known."""
-        return _numbers(self.gpu_models)
+        return _known(self.gpu_models)
 
 
-def _numbers(text: str) -> Mapping[str, float]:
-    """What is no number is left out: a line of figures may have been changed by hand."""
+def numbers(text: str) -> Mapping[str, float | None]:
+    """Of `days` or `gpu_models`. A line of figures may have been changed by hand: what is no
+    number, or beyond all bounds, is None."""
     try:
-        found = json.loads(text or "{}", parse_constant=lambda name: None)
+        found = json.loads(text or "{}")
     except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}
-    return {key: value for key, value in found.items() if type(value) in (int, float)}
+    return {key: value if _is_number(value) else None for key, value in found.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < MAX_JOULES
+
+
+def _known(text: str) -> Mapping[str, float]:
+    return {key: value for key, value in numbers(text).items() if value is not None}

@@ -14,7 +14,7 @@ from jobwatt.slurm.jobs import ABBREVIATIONS, NO_RESULT, OUTCOMES, PENDING
 SORTS: dict[str, Callable[[JobRow], Any]] = {
     "start": lambda row: row.start_wall_seconds or row.submit_wall_seconds,
     "end": lambda row: row.end_wall_seconds,
-    "id": lambda row: (int(row.job) if row.job.isdecimal() else 0, row.job),
+    "id": lambda row: (int(row.job) if row.job.isdecimal() and len(row.job) < 19 else 0, row.job),
     "name": lambda row: row.name,
     "state": lambda row: row.state,
     "elapsed": lambda row: row.elapsed_seconds,

@@ -76,7 +76,7 @@ def _json(kind: str, value: Any) -> Any:
     if kind == TIME:
         return iso(value)
     if kind == NESTED:
-        return {key: finite(item) for key, item in value.items()}
+        return value
     return finite(value)
 
 

@@ -7,12 +7,11 @@ formats that a terminal or a spreadsheet may open clean it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from jobwatt.history.rows import JobRow
+from jobwatt.history.rows import JobRow, numbers
 from jobwatt.journal.format import GPU_COLUMNS, POWER_COLUMNS
 from jobwatt.journal.reader import Column as Cells
 from jobwatt.journal.reader import Journal
@@ -145,7 +144,7 @@ job's share is known for the step only (`devices`)."""
 def job_record(row: JobRow) -> Record:
     """One record of JOBS."""
     fields = [
-        _object(str(value)) if name in _OBJECTS else _known(value)
+        (numbers(str(value)) or None) if name in _OBJECTS else _known(value)
         for name, value in zip(row._fields, row, strict=True)
     ]
     times = [getattr(row, name) for name in _TIMES.values()]
@@ -224,10 +223,3 @@ def whole_milliseconds(wall_seconds: float) -> int | None:
 def _known(value: Any) -> Any:
     """Empty text is unknown; the number 0 is known."""
     return None if value == "" else value
-
-
-def _object(text: str) -> Any:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return None

@@ -83,6 +83,13 @@ def test_no_number_is_not_written(path: Path) -> None:
     assert not path.exists()
 
 
+def test_accounts_that_could_not_be_read_back_are_not_written(path: Path) -> None:
+    account = replace(STEP, details=(("OTHER", "x" * 150_000),))
+    with pytest.raises(UnreadableError, match="no line can hold"):
+        keep(path, JobRow("1"), account, (), 1000.0)
+    assert not path.exists()
+
+
 def test_a_torn_line_takes_no_other_with_it(path: Path) -> None:
     put(path, "1")
     good = path.stat().st_size

@@ -8,15 +8,22 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobwatt.config import load
+from jobwatt.errors import UnreadableError
+from jobwatt.history.compact import Ages, compact
 from jobwatt.history.figures import Kept, encoded, figures_path
-from jobwatt.history.history import History, open_history
+from jobwatt.history.history import History, clock, open_history
+from jobwatt.history.month_sums import joules_by_day, joules_by_model
 from jobwatt.history.rows import JobRow
+from jobwatt.history.select import ordered
 from jobwatt.model import Account
 from jobwatt.sampler.condense import encode
+from jobwatt.views.table_files import json_lines
+from jobwatt.views.tables import JOBS, job_record
 from tests.bench.history_generator import job
 from tests.journal.journals import head, span
 
@@ -142,3 +149,69 @@ def _bad_figures(line: bytes, dice: random.Random) -> bytes:
         return hostile(line, dice)
     dice.choice(changes)()
     return json.dumps(data).encode()
+
+
+def odd(folder: Path, **changes: Any) -> None:
+    """A job like any other, and one whose head holds what a sampler may have been given."""
+    for name, more in (("1", {}), ("2", changes)):
+        path = folder / f"state/journal/2023-11/{name}/0.0.n1.0.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(encode(head(job=name, **more)) + encode(span(1.0)))
+        os.utime(path, (1.7e9, 1.7e9))
+
+
+@pytest.mark.usefixtures("no_stand_in")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"details": {"SLURM_JOB_NAME": "caf\udce9"}},  # sbatch -J in Latin-1
+        {"node": "n\udce9"},
+        {"cpus_allocated": 10**30},
+        {"details": {"command": ["cat", *["a-file-name"] * 20_000]}},
+        {"details": {"OTHER": "x" * 150_000}},
+    ],
+)
+def test_a_head_with_odd_values_is_listed_and_kept(tmp_path: Path, changes: dict[str, Any]) -> None:
+    odd(tmp_path, **changes)
+    history = opened(tmp_path)
+    assert {row.job for row in history.rows(0.0, 1e12)} == {"1", "2"}
+    counts = compact(history.index, Ages(1e6, 2e6), "h", clock())
+    assert (counts.kept_jobs, counts.problems) == (2, ())
+    [path] = (tmp_path / "state/history").iterdir()
+    assert len(path.read_bytes().splitlines()) == 2
+
+
+def test_names_that_no_sampler_writes_are_not_ours(tmp_path: Path) -> None:
+    odd(tmp_path)
+    name = os.fsdecode(b"caf\xe9")
+    folder = tmp_path / "state/journal/2023-11"
+    (folder / name).mkdir()
+    (folder / "1" / f"{name}.0.n1.0.jsonl").write_bytes(b"")
+    history = opened(tmp_path)
+    jobs = [row.job for row in history.rows(0.0, 1e12)]
+    assert all(map(str.isascii, jobs)) and "2" in jobs
+    assert history.row(name) is None and history.tasks(name) == []
+
+
+def test_a_directory_that_no_index_can_name(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(UnreadableError, match="no name in UTF-8"):
+        opened(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", '{"a": NaN}', '{"a": 1e999}', '{"a":nan}', '{"a": {"b": NaN}}', "[" * 9000]
+)
+def test_figures_by_day_that_are_none(text: str) -> None:
+    row = JobRow("1", days=text, gpu_models=text)
+    assert (row.joules_by_day(), row.joules_by_model()) == ({}, {})
+    assert (joules_by_day(row), joules_by_model(row)) == ((), ())
+    record = dict(zip([column.name for column in JOBS.columns], job_record(row), strict=True))
+    assert record["days"] in (None, {"a": None})
+    assert b"".join(json_lines(JOBS, [job_record(row)]))
+
+
+def test_an_id_of_a_thousand_digits_has_its_place() -> None:
+    jobs = [JobRow("9" * 5000), JobRow("7")]
+    assert len(ordered(jobs, "id")) == 2
