@@ -16,6 +16,8 @@ from jobwatt.sources.base import DRAM, GPU, PACKAGE
 JOURNAL = "journal"
 """`JobRow.source` where Slurm has not been heard."""
 _SLURM_FIELDS = tuple(name for name in SlurmJob._fields if name not in ("job", "cluster"))
+_OF_THIS_STATE = ("reason", "end_wall_seconds", "exit_code", "exit_signal")
+"""What is unknown here is none, whatever was told of an earlier state or run."""
 
 
 def row_of(account: Account, days: Mapping[str, float], seen_wall_seconds: float) -> JobRow:
@@ -87,8 +89,8 @@ def with_slurm(row: JobRow, told: SlurmJob) -> JobRow:
     """The row with all that Slurm knows; what it leaves open stays as it was."""
     said = {name: getattr(told, name) for name in _SLURM_FIELDS}
     kept = {name: value for name, value in said.items() if value is not None and value != ""}
-    # A job that was requeued runs again: what its first run ended with is no longer so.
-    for name in ("end_wall_seconds", "exit_code", "exit_signal"):
+    # A job that was requeued runs again: what its first run ended with, or waited for, is past.
+    for name in _OF_THIS_STATE:
         kept[name] = said[name]
     # Accounting keeps codes from 128 on less 128; the controller had told the true one before.
     code, before = told.exit_code, row.exit_code
@@ -106,8 +108,7 @@ def with_measured(row: JobRow | None, fresh: JobRow) -> JobRow:
         for name in _SLURM_FIELDS
         if (value := getattr(row, name)) is not None and value != ""
     }
-    # Of a job that runs again, what its first run ended with is no longer so.
-    for name in ("end_wall_seconds", "exit_code", "exit_signal"):
+    for name in _OF_THIS_STATE:
         told[name] = getattr(row, name)
     return fresh._replace(**told)
 

@@ -121,6 +121,13 @@ def test_slurm_has_the_last_word_on_its_half_alone() -> None:
     assert with_measured(None, fresh) == with_measured(before, fresh) == fresh
 
 
+def test_what_a_job_waited_for_is_past_once_it_runs() -> None:
+    waits = with_slurm(JobRow("7"), SlurmJob("7", state="PENDING", reason="Resources"))
+    assert waits.reason == "Resources"
+    runs = with_slurm(waits, SlurmJob("7", state="RUNNING"))
+    assert (runs.state, runs.reason) == ("RUNNING", "")
+
+
 def test_a_new_account_leaves_slurms_half() -> None:
     row = with_slurm(JobRow("7", "alpha"), TOLD)
     found = with_account(row, account(GPU0), {}, 5.0)
