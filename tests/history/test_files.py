@@ -6,7 +6,7 @@ import gzip
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -130,20 +130,15 @@ def test_what_loses_something_leaves_the_old_one(
     assert names(packed.parent) == [packed.name] and packed.read_bytes() == text
 
 
-@pytest.fixture
-def full_disk(plain: Path) -> Iterator[None]:
-    """No file may be longer than 100 bytes, which is what a full disk looks like."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_leaves_all_as_it_is(plain: Path) -> None:
-    text = plain.read_bytes()
-    with pytest.raises(OSError):
-        pack(plain)
+    """No file may be longer than 100 bytes, which is what a full disk looks like."""
+    text, limits = plain.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            pack(plain)
+    finally:  # before pytest goes on writing what it says
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert names(plain.parent) == [plain.name] and plain.read_bytes() == text
 
 
