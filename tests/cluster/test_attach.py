@@ -96,7 +96,7 @@ def test_all_gpus_of_the_job(
     assert sum(job.gpus().values()) == total
     assert {found.head["cpus_allocated"] for found in done.journals} == cpus
     for found in done.journals:
-        lab.check_energy(found)
+        lab.check_energy(found, tolerance=0.02)  # of 1.2 s: 10 ms between two reads are 0.8 %
     assert any(line.startswith("  GPU ") for line in done.summary) == (total > 0)
     assert any(line.startswith("  CPU ") for line in done.summary)
 
