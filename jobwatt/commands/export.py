@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from jobwatt.commands.said import say
 from jobwatt.commands.whole_file import whole_file
 from jobwatt.config import Settings, load
 from jobwatt.errors import JobwattError, NotFoundError, UnreadableError, UsageError
 from jobwatt.history.history import History, open_history
+from jobwatt.history.index import FOR_EVER
 from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.history.when import parse_time
 from jobwatt.journal.reader import read_journal
 from jobwatt.journal.store import steps_of
-from jobwatt.views.clean import clean
 from jobwatt.views.table_files import csv_lines, json_lines
 from jobwatt.views.tables import (
     DEVICES,
@@ -36,7 +37,6 @@ FORMATS = (JSONL, CSV, PARQUET)
 TABLES = (JOBS, DEVICES, SERIES)
 SLURM_SECONDS = 30 * 86400.0
 """How far back Slurm is asked where all jobs are wanted: what is older it told at the time."""
-FOR_EVER = 1e15
 
 
 class Wish(NamedTuple):
@@ -68,7 +68,7 @@ def export(wish: Wish, environ: Mapping[str, str]) -> None:
     until = parse_time(wish.until, now, "--until") if wish.until else FOR_EVER
     settings = load(environ)
     history = open_history(settings, environ, since or now - SLURM_SECONDS)
-    _say(history.problems)
+    say(history.problems)
     left_out: list[str] = []
     rows, step = _rows(history, wish, since, until)
     if table is JOBS:
@@ -78,12 +78,7 @@ def export(wish: Wish, environ: Mapping[str, str]) -> None:
     else:
         records = _series(settings, rows, step, since, until, left_out)
     write(_begun(records))
-    _say(left_out)
-
-
-def _say(lines: Sequence[str]) -> None:
-    for line in lines:
-        print(f"jobwatt: {clean(line, 500)}", file=sys.stderr)
+    say(left_out)
 
 
 def _rows(history: History, wish: Wish, since: float, until: float) -> tuple[Sequence[JobRow], str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jobwatt.commands.said import say
 from jobwatt.config import load
 from jobwatt.energy.units import format_energy
 from jobwatt.errors import JobwattError, UnreadableError
@@ -31,8 +31,7 @@ def import_(files: Sequence[str], dry_run: bool, environ: Mapping[str, str]) -> 
     """
     settings = load(environ)
     history = open_history(settings._replace(slurm_api="none"), environ, time.time())
-    for problem in history.problems:
-        print(f"jobwatt: {clean(problem, 500)}", file=sys.stderr)
+    say(history.problems)
     errors: list[UnreadableError] = []
     for name in files:
         shown = clean(name, 500)
@@ -45,7 +44,7 @@ def import_(files: Sequence[str], dry_run: bool, environ: Mapping[str, str]) -> 
         print(_line(shown, found, new, dry_run), flush=True)
         if found.skipped:
             left_out = ", ".join(f"{count} {reason}" for reason, count in found.skipped.items())
-            print(f"jobwatt: {shown}: left out: {left_out}", file=sys.stderr)
+            say([f"{shown}: left out: {left_out}"])
     if len(errors) > 1:
         raise UnreadableError("; ".join(map(str, errors)), errors[0].hint)
     if errors:

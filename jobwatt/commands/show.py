@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from jobwatt.commands.said import say
 from jobwatt.config import Settings, load
 from jobwatt.energy.series import Series, series_of
 from jobwatt.errors import NotFoundError, UnreadableError, UsageError
@@ -18,7 +18,6 @@ from jobwatt.journal.reader import Journal
 from jobwatt.journal.store import StepFiles, last_step, read_job, read_step, steps_of
 from jobwatt.model import Account
 from jobwatt.paths import PACKED_SUFFIX
-from jobwatt.views.clean import clean
 from jobwatt.views.report import build
 
 LOOK_BACK_SECONDS = 30 * 86400.0
@@ -48,8 +47,7 @@ def show(
     gc.disable()  # a million numbers and no garbage, in a process that ends right after
     settings = load(environ)
     history = open_history(settings, environ, time.time() - LOOK_BACK_SECONDS)
-    for line in history.problems:
-        sys.stderr.write(f"jobwatt: {clean(line, 400)}\n")
+    say(history.problems)
     wanted = _wanted(job, cluster, settings)
     row = history.row(wanted.job, wanted.cluster)
     if row is not None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from jobwatt.energy.merge import METERED
 from jobwatt.journal.reader import Journal
 from jobwatt.model import Account
 from jobwatt.sources.base import NODE
-
-METERED_KINDS = ("measured", "attributed")
 
 DayOf = Callable[[float], str]
 """Unix seconds -> the local day, `2026-11-25`."""
@@ -24,7 +23,7 @@ def joules_by_day(account: Account, journals: Sequence[Journal], day_of: DayOf) 
         (device.node, device.device_id): device.energy.joules
         for device in account.devices
         if device.device_kind != NODE
-        and device.energy.kind in METERED_KINDS
+        and device.energy.kind in METERED
         and device.energy.joules is not None
     }
     end = account.start_wall_seconds + account.duration_seconds

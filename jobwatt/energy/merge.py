@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from jobwatt.energy.integrate import known_sum
 from jobwatt.model import (
     ATTRIBUTED,
     ESTIMATED,
@@ -90,22 +91,17 @@ def _join_nodes(nodes: Sequence[NodeUse]) -> tuple[NodeUse, ...]:
             continue
         joined[b.node] = NodeUse(
             b.node,
-            _sum(a.cpu_seconds, b.cpu_seconds),
+            known_sum([a.cpu_seconds, b.cpu_seconds]),
             a.cpus_allocated if b.cpus_allocated is None else b.cpus_allocated,
             max((m for m in (a.memory_peak_bytes, b.memory_peak_bytes) if m is not None),
                 default=None),
-            _sum(a.read_bytes, b.read_bytes),
-            _sum(a.written_bytes, b.written_bytes),
+            known_sum([a.read_bytes, b.read_bytes]),
+            known_sum([a.written_bytes, b.written_bytes]),
             a.sampler_cpu_seconds + b.sampler_cpu_seconds,
             a.missed_ticks + b.missed_ticks,
             a.bad_lines + b.bad_lines,
         )  # fmt: skip
     return tuple(joined.values())
-
-
-def _sum(a: float | None, b: float | None) -> float | None:
-    known = [value for value in (a, b) if value is not None]
-    return sum(known) if known else None
 
 
 def merge_devices(devices: Sequence[DeviceEnergy]) -> list[DeviceEnergy]:
@@ -123,7 +119,7 @@ def _add(a: DeviceEnergy, b: DeviceEnergy) -> DeviceEnergy:
     held = a.held_seconds + b.held_seconds
 
     def plus(field: Callable[[DeviceEnergy], float | None]) -> float | None:
-        return _sum(field(a), field(b))
+        return known_sum([field(a), field(b)])
 
     def mean(field: Callable[[DeviceEnergy], float | None]) -> float | None:
         known = [(value, d.covered_seconds) for d in (a, b) if (value := field(d)) is not None]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from jobwatt.energy.integrate import mean_over_time
+from jobwatt.energy.integrate import known_sum, mean_over_time
 from jobwatt.energy.merge import METERED, total
 from jobwatt.history.rows import MAX_WALL_SECONDS, MEASURED_HERE, JobRow
 from jobwatt.model import ESTIMATED, Account, DeviceEnergy
@@ -25,6 +25,7 @@ def row_of(account: Account, days: Mapping[str, float], seen_wall_seconds: float
     details = dict(account.details)
     end = account.start_wall_seconds + account.duration_seconds
     gpus = [device for device in account.devices if device.device_kind == GPU]
+    cpus = known_sum([node.cpus_allocated for node in account.nodes])
     state, code = _state(account)
     known: dict[str, Any] = {
         "array_job": details.get("SLURM_ARRAY_JOB_ID", ""),
@@ -42,7 +43,7 @@ def row_of(account: Account, days: Mapping[str, float], seen_wall_seconds: float
         "nodes": len(account.nodes),
         "node_list": details.get("SLURM_JOB_NODELIST", "")
         or ",".join(node.node for node in account.nodes),
-        "cpus": _sum_or_none([node.cpus_allocated for node in account.nodes]),
+        "cpus": None if cpus is None else int(cpus),
         "gpus": len(gpus),
         "restarts": account.restart or None,
         "source": JOURNAL,
@@ -71,8 +72,8 @@ def with_account(
         gpu_joules=_joules(gpus),
         cpu_joules=_joules([d for d in account.devices if d.device_kind == PACKAGE]),
         dram_joules=_joules([d for d in account.devices if d.device_kind == DRAM]),
-        gpu_idle_joules=_sum_or_none([gpu.idle_energy_joules for gpu in gpus]),
-        gpu_idle_seconds=_sum_or_none([gpu.idle_seconds for gpu in gpus]),
+        gpu_idle_joules=known_sum([gpu.idle_energy_joules for gpu in gpus]),
+        gpu_idle_seconds=known_sum([gpu.idle_seconds for gpu in gpus]),
         power_mean_watts=_mean_power(account),
         utilization_mean_percent=mean_over_time(
             [gpu.utilization_mean_percent for gpu in gpus], [gpu.covered_seconds for gpu in gpus]
@@ -157,12 +158,7 @@ def _weight(device: DeviceEnergy, account: Account) -> float:
 
 def _joules(devices: list[DeviceEnergy]) -> float | None:
     """Metered ones; estimates are in a sum of their own."""
-    return _sum_or_none([d.energy.joules for d in devices if d.energy.kind in METERED])
-
-
-def _sum_or_none(values: list[float | None] | list[int | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    return known_sum([d.energy.joules for d in devices if d.energy.kind in METERED])
 
 
 def _by_model(gpus: list[DeviceEnergy]) -> str:

@@ -111,12 +111,6 @@ def lines(rows: Sequence[JobRow], every_task: bool) -> list[Line]:
     return [Line(tuple(group)) for group in groups.values()]
 
 
-def known_sum(values: Sequence[float | None]) -> float | None:
-    """Sum of the known values; None where none is."""
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
-
-
 def without_result(rows: Sequence[JobRow]) -> list[JobRow]:
     """Jobs that ended without their result; cancelled ones are not among them."""
     return [row for row in rows if row.outcome in NO_RESULT]

@@ -8,11 +8,12 @@ from textwrap import wrap
 
 from rich.text import Text
 
+from jobwatt.energy.integrate import known_sum
 from jobwatt.energy.merge import METERED
 from jobwatt.energy.units import format_duration, format_energy, format_percent, format_power
 from jobwatt.history.measured import JOURNAL
 from jobwatt.history.rows import IMPORTED, JobRow
-from jobwatt.history.select import Line, known_sum, without_result
+from jobwatt.history.select import Line, without_result
 from jobwatt.model import ATTRIBUTED, ESTIMATED, MEASURED
 from jobwatt.slurm.jobs import CANCELLED, FAILED, NO_RESULT, RUNNING, UNKNOWN
 from jobwatt.views.clean import clean

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 from jobwatt.energy.series import Series
+from jobwatt.history.measured import JOURNAL
 from jobwatt.history.rows import JobRow
 from jobwatt.slurm.jobs import SlurmJob
 from jobwatt.views.report import Report
 
 SCHEMA = 1
-_JOURNAL = "journal"
 
 
 def report_json(
@@ -56,14 +56,14 @@ def not_measured_json(row: JobRow) -> str:
 
 def _text(document: dict[str, Any], row: JobRow | None, series: Series | None) -> str:
     """Indented, but for the series: a number a line would be thousands of lines."""
-    text = json.dumps(_finite({**document, "slurm": _slurm(row)}), indent=2, ensure_ascii=True)
-    compact = json.dumps(_finite(_series(series)), ensure_ascii=True)
+    text = json.dumps(finite({**document, "slurm": _slurm(row)}), indent=2, ensure_ascii=True)
+    compact = json.dumps(finite(_series(series)), ensure_ascii=True)
     return f'{text[:-2]},\n  "series": {compact}\n}}'
 
 
 def _slurm(row: JobRow | None) -> dict[str, Any] | None:
     """The fields of `jobwatt.slurm.jobs.SlurmJob`; an unknown text is null too."""
-    if row is None or row.source in ("", _JOURNAL):
+    if row is None or row.source in ("", JOURNAL):
         return None
     said = {name: getattr(row, name) for name in SlurmJob._fields}
     known = {name: None if value == "" else value for name, value in said.items()}
@@ -98,12 +98,12 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
     return [None if value is None else round(value, 3) for value in values]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """NaN and infinity are no JSON: null."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

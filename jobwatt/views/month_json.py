@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from jobwatt import __version__
 from jobwatt.history.month_model import Breakdown, Large, Month, Slice, Totals
 from jobwatt.history.periods import Period
 from jobwatt.model import Energy
+from jobwatt.views.json import finite
 
 SCHEMA = 1
 
@@ -41,7 +41,7 @@ def month_json(month: Month) -> str:
         "by_gpu_model": _breakdown(month.gpu_models),
         "largest_jobs": [_large(one) for one in month.largest],
     }
-    return json.dumps(_finite(document), indent=2, ensure_ascii=True, allow_nan=False)
+    return json.dumps(finite(document), indent=2, ensure_ascii=True, allow_nan=False)
 
 
 def _period(period: Period) -> dict[str, Any]:
@@ -141,14 +141,3 @@ def _ratio(now: float | None, before: float | None) -> float | None:
 
 def _share(joules: float | None, total: float | None) -> float | None:
     return joules / total if joules is not None and total else None
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinity are no JSON: null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

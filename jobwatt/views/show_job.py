@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobwatt.energy.units import format_bytes, format_duration, format_percent
+from jobwatt.history.measured import JOURNAL
 from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.slurm import jobs as slurm
 from jobwatt.views.clean import clean
 
-JOURNAL = "journal"
 TOLD = frozenset(
     {
         "command",

@@ -9,7 +9,6 @@ from jobwatt.history.rows import JobRow
 from jobwatt.history.select import (
     SORTS,
     Filter,
-    known_sum,
     lines,
     ordered,
     states,
@@ -108,9 +107,7 @@ def test_a_job_named_as_an_array_is_not_in_it() -> None:
     assert len(lines(rows, False)) == 2
 
 
-def test_sums_and_lost_jobs() -> None:
-    assert known_sum([1.0, None, 2.0]) == 3.0
-    assert known_sum([None]) is None and known_sum([]) is None
+def test_jobs_without_result() -> None:
     states_ = ["COMPLETED", "FAILED", "CANCELLED", "OUT_OF_MEMORY", "TIMEOUT", "NODE_FAIL", ""]
     rows = [JobRow(state, state=state) for state in states_]
     assert ids(without_result(rows)) == ["FAILED", "OUT_OF_MEMORY", "TIMEOUT", "NODE_FAIL"]
