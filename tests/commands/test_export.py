@@ -25,6 +25,9 @@ IMPORTED = "codecarbon-eba05314e1cc"
 parquet: Any = import_module("pyarrow.parquet")
 
 
+pytestmark = pytest.mark.usefixtures("no_stand_in")
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     home = Home(tmp_path)

@@ -22,6 +22,7 @@ from tests.views.made_jobs import HOSTILE as HOSTILE_IN_A_JOURNAL
 from tests.views.made_jobs import write_job
 
 SGR = re.compile(r"\x1b\[([0-9;]*)m")
+pytestmark = pytest.mark.usefixtures("no_stand_in")
 
 
 @pytest.fixture
