@@ -104,6 +104,13 @@ class JobRow(NamedTuple):
         return f"{self.array_job}_{self.array_task}" if self.array_job else self.job
 
     @property
+    def job_coverage(self) -> float | None:
+        """Part of the job's time for which the energy is known: not of the measured steps alone."""
+        if self.coverage is None or self.measured_seconds is None or not self.elapsed_seconds:
+            return self.coverage
+        return self.coverage * min(1.0, self.measured_seconds / self.elapsed_seconds)
+
+    @property
     def no_result_joules(self) -> float | None:
         """Metered joules of a job that ended without its result; 0 where it has one."""
         if self.metered_joules is None:
