@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from jobwatt.errors import UsageError
+
 Since = Annotated[
     str,
     typer.Option(
-        metavar="TIME", help="From this time on: 2026-11-25, 2026-11-25T13:00, 7d, 12h, today."
+        metavar="TIME", help="From this time on: 2026-11-25, 2026-11-25T13:00, 7d, 12h, yesterday."
     ),
 ]
 Until = Annotated[str, typer.Option(metavar="TIME", help="Up to this time.")]
@@ -28,16 +30,17 @@ def jobs(
     since: Since = "30d",
     until: Until = "",
     state: Annotated[
-        str, typer.Option(metavar="STATE,...", help="As Slurm's: FAILED, F, RUNNING, …")
-    ] = "",
+        list[str] | None,
+        typer.Option(metavar="STATE,...", help="As Slurm's: FAILED, F, RUNNING, …"),
+    ] = None,
     name: Annotated[str, typer.Option(metavar="PATTERN", help="Job name; * and ? stand in.")] = "",
-    account: Annotated[str, typer.Option(metavar="NAME,...")] = "",
-    partition: Annotated[str, typer.Option(metavar="NAME,...")] = "",
+    account: Annotated[list[str] | None, typer.Option(metavar="NAME,...")] = None,
+    partition: Annotated[list[str] | None, typer.Option(metavar="NAME,...")] = None,
     sort: Annotated[
         str, typer.Option(metavar="[-]COLUMN", help="Default: start, the newest first.")
     ] = "",
     limit: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Lines at most (30); 0: all of them.")
+        int | None, typer.Option(min=0, metavar="N", help="Lines at most; on a screen 30. 0: all.")
     ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="Every task of an array.")] = False,
     measured: Annotated[
@@ -54,15 +57,17 @@ def jobs(
         jobs=tuple(job or ()),
         since=since,
         until=until,
-        state=state,
+        state=",".join(state or ()),
         name=name,
-        account=account,
-        partition=partition,
+        account=",".join(account or ()),
+        partition=",".join(partition or ()),
         sort=sort,
         limit=limit,
         tasks=tasks,
         measured=measured,
     )
+    if json and csv:
+        raise UsageError("--json and --csv are two forms of the same", "choose one")
     body(wish, "json" if json else "csv" if csv else "text", os.environ)
 
 

@@ -52,6 +52,11 @@ class History:
         """Who told the states: `sacct and squeue`, …; empty where nobody could."""
         return self._asked(lambda index: index.note("slurm source"))
 
+    @property
+    def slurm_asked_wall_seconds(self) -> float:
+        """When Slurm was asked last, Unix seconds; 0 if never."""
+        return float(self._index.note("slurm asked") or 0.0)
+
     def rows(self, since_wall_seconds: float, until_wall_seconds: float) -> list[JobRow]:
         """Jobs that lived in this time, the newest start first."""
         return self._asked(lambda index: index.rows(since_wall_seconds, until_wall_seconds))

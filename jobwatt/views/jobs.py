@@ -11,14 +11,14 @@ from rich.text import Text
 from jobwatt.energy.integrate import known_sum
 from jobwatt.energy.merge import METERED
 from jobwatt.energy.units import format_duration, format_energy, format_percent, format_power
-from jobwatt.history.measured import JOURNAL
 from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.history.select import Line, without_result
-from jobwatt.model import ATTRIBUTED, ESTIMATED, MEASURED
+from jobwatt.model import ESTIMATED
 from jobwatt.slurm.jobs import CANCELLED, FAILED, NO_RESULT, RUNNING, UNKNOWN
 from jobwatt.views.clean import clean
 from jobwatt.views.columns import Column, table_lines
 from jobwatt.views.console import stdout_console
+from jobwatt.views.show_job import local
 
 TOTAL_COLUMNS = 12
 MAX_NAME_COLUMNS = 40
@@ -38,7 +38,8 @@ class JobList:
     """All jobs that were asked for, those left out too."""
     span: str
     """`since 26 Oct`: of the headline."""
-    slurm_source: str
+    states: str = ""
+    """Of when or from whom they are, where not from Slurm just now."""
 
 
 def print_jobs(found: JobList, environ: Mapping[str, str]) -> None:
@@ -76,10 +77,8 @@ def total_lines(found: JobList) -> list[str]:
     cancelled = [row for row in rows if row.outcome == CANCELLED]
     if cancelled:
         lines.append(f"  cancelled {_spent(cancelled, whole)}")
-    if not found.slurm_source:
-        told = any(row.source not in ("", JOURNAL) for row in rows)
-        known = "told before" if told else "as far as the journals know"
-        lines.append(f"  states    {known}: Slurm could not be asked")
+    if found.states:
+        lines.append(f"  states    {found.states}")
     return lines
 
 
@@ -97,7 +96,9 @@ def _energy(rows: Sequence[JobRow]) -> str:
         known = [kind for kind in METERED if kind in kinds]
         text = f"{format_energy(metered)} {' and '.join(known)}"
     if estimated is not None:
-        imported = [row.origin.startswith(IMPORTED) for row in rows if row.estimated_joules]
+        imported = [
+            row.origin.startswith(IMPORTED) for row in rows if row.estimated_joules is not None
+        ]
         how = " and imported" if all(imported) else " or imported" if any(imported) else ""
         apart = "" if metered is None else f"{text}; apart from it "
         text = f"{apart}{format_energy(estimated)} estimated{how}"
@@ -122,32 +123,33 @@ def _outcomes(rows: Sequence[JobRow]) -> str:
 def _columns(lines: Sequence[Line], columns: int) -> list[Column]:
     names = max(LEAST_NAME_COLUMNS, min(MAX_NAME_COLUMNS, columns // 5))
 
-    def cells(cell: Callable[[Line], str]) -> list[str]:
-        return [cell(line) for line in lines]
+    def cells(cell: Callable[[JobRow], str]) -> list[str]:
+        return [cell(line.row) for line in lines]
 
-    styles = [_STYLES.get(_outcome(line), "red" * (_outcome(line) in NO_RESULT)) for line in lines]
+    outcomes = list(map(_outcome, lines))
+    styles = [_STYLES.get(outcome, "red" * (outcome in NO_RESULT)) for outcome in outcomes]
     return [
-        Column("job", cells(_id), is_text=True),
-        Column("name", cells(lambda one: clean(one.first.name, names) or "-"), is_text=True),
-        Column("state", cells(_outcome), is_text=True, styles=styles),
+        Column("job", list(map(_id, lines)), is_text=True),
+        Column("name", cells(lambda row: clean(row.name, names) or "-"), is_text=True),
+        Column("state", outcomes, is_text=True, styles=styles),
         Column("started", cells(_started), rank=8),
-        Column("elapsed", cells(lambda one: _duration(one.rows)), rank=1),
-        Column("nodes", cells(lambda one: _most(one, lambda row: row.nodes)), rank=9),
-        Column("GPUs", cells(lambda one: _most(one, lambda row: row.gpus)), rank=2),
+        Column("elapsed", cells(lambda row: format_duration(row.elapsed_seconds, "-")), rank=1),
+        Column("nodes", cells(lambda row: _count(row.nodes)), rank=9),
+        Column("GPUs", cells(lambda row: _count(row.gpus)), rank=2),
         Column("energy", cells(_joules)),
         Column("kind", cells(_kind), rank=7, is_text=True),
-        Column("power", cells(_power), rank=5),
-        Column("GPU use", cells(_use), rank=3),
-        Column("idle", cells(lambda one: _sum(one, lambda row: row.gpu_idle_joules)), rank=4),
-        Column("no result", cells(_lost), rank=6),
-        Column("partition", cells(lambda one: clean(one.first.partition, 20)), 10, is_text=True),
-        Column("account", cells(lambda one: clean(one.first.account, 20)), 11, is_text=True),
-        Column("covers", cells(_covers), rank=12),
+        Column("power", cells(lambda row: format_power(row.power_mean_watts, "-")), rank=5),
+        Column("GPU use", cells(lambda row: format_percent(row.utilization_mean_percent, "-")), 3),
+        Column("idle", cells(lambda row: format_energy(row.gpu_idle_joules, "-")), rank=4),
+        Column("no result", list(map(_lost, lines)), rank=6),
+        Column("partition", cells(lambda row: clean(row.partition, 20)), rank=10, is_text=True),
+        Column("account", cells(lambda row: clean(row.account, 20)), rank=11, is_text=True),
+        Column("covers", list(map(_covers, lines)), rank=12),
     ]
 
 
 def _id(line: Line) -> str:
-    row = line.first
+    row = line.row
     if not line.is_array:
         return clean(row.shown_id, 30)
     return clean(f"{row.array_job}_[{len(line.rows)} tasks]", 30)
@@ -164,46 +166,26 @@ def _outcome(line: Line) -> str:
     return UNKNOWN
 
 
-def _started(line: Line) -> str:
-    import time
-
-    starts = [row.start_wall_seconds for row in line.rows if row.start_wall_seconds]
-    return time.strftime("%d %b %H:%M", time.localtime(min(starts))) if starts else "-"
+def _started(row: JobRow) -> str:
+    start = row.start_wall_seconds
+    return "-" if start is None else local(start, "%d %b %H:%M")
 
 
-def _duration(rows: Sequence[JobRow]) -> str:
-    return format_duration(known_sum([row.elapsed_seconds for row in rows]), "-")
+def _count(number: int | None) -> str:
+    return "-" if number is None else str(number)
 
 
-def _most(line: Line, value: Callable[[JobRow], int | None]) -> str:
-    known = [count for row in line.rows if (count := value(row)) is not None]
-    return str(max(known)) if known else "-"
-
-
-def _sum(line: Line, value: Callable[[JobRow], float | None]) -> str:
-    return format_energy(known_sum([value(row) for row in line.rows]), "-")
-
-
-def _joules(line: Line) -> str:
+def _joules(row: JobRow) -> str:
     """Metered; with a `~` where there is but an estimate."""
-    if any(row.metered_joules is not None for row in line.rows):
-        return _sum(line, lambda row: row.metered_joules)
-    estimated = _sum(line, lambda row: row.estimated_joules)
-    return estimated if estimated == "-" else f"~{estimated}"
+    if row.metered_joules is None and row.estimated_joules is not None:
+        return f"~{format_energy(row.estimated_joules)}"
+    return format_energy(row.metered_joules, "-")
 
 
-def _power(line: Line) -> str:
-    return "-" if line.is_array else format_power(line.first.power_mean_watts, "-")
-
-
-def _use(line: Line) -> str:
-    known = [
-        (row.utilization_mean_percent, row.elapsed_seconds or 0.0)
-        for row in line.rows
-        if row.utilization_mean_percent is not None
-    ]
-    weight = sum(seconds for _, seconds in known)
-    return format_percent(sum(u * s for u, s in known) / weight if weight else None, "-")
+def _kind(row: JobRow) -> str:
+    """Of the energy: how far it can be trusted."""
+    estimate = "-" if row.estimated_joules is None else ESTIMATED
+    return row.metered_kind or estimate
 
 
 def _lost(line: Line) -> str:
@@ -211,14 +193,6 @@ def _lost(line: Line) -> str:
     return "" if lost == 0 else format_energy(lost, "-")  # most jobs have their result
 
 
-def _kind(line: Line) -> str:
-    """Of the energy: how far it can be trusted."""
-    kinds = {row.metered_kind for row in line.rows if row.metered_kind}
-    if kinds:
-        return ATTRIBUTED if ATTRIBUTED in kinds else MEASURED
-    return ESTIMATED if any(row.estimated_joules is not None for row in line.rows) else "-"
-
-
 def _covers(line: Line) -> str:
-    known = [row.coverage for row in line.rows if row.coverage is not None]
+    known = [row.job_coverage for row in line.rows if row.job_coverage is not None]
     return format_percent(100 * min(known)) if known else "-"

@@ -108,7 +108,7 @@ def test_without_slurm(month: Month, public_directory: Path) -> None:
     said = month.lab.start(
         month.lab.installed.jobwatt, "jobs", journal=month.directory, env=env
     ).finish()
-    assert "as far as the journals know: Slurm could not be asked" in said.stdout.decode()
+    assert "as far as the journals know: Slurm was not asked" in said.stdout.decode()
 
 
 def test_month(month: Month, accounting: tuple[dict[str, str], dict[str, Any]]) -> None:

@@ -61,7 +61,7 @@ def test_a_table(busy: Home) -> None:
     assert lines[5] == "5 jobs since 1 Nov 2023 until 1 Dec 2023"
     # 60 s of 300 W, and 62.5 W of the package.
     assert "6.04 Wh measured" in lines[6] or "attributed" in lines[6]
-    assert "Slurm could not be asked" in lines[-1]
+    assert "Slurm was not asked" in lines[-1]
 
 
 def test_windows(busy: Home) -> None:

@@ -72,13 +72,13 @@ def test_a_state_that_is_none() -> None:
     ],
 )
 def test_orders_with_the_unknown_last(sort: str, found: list[str]) -> None:
-    assert ids(ordered(ROWS, sort)) == found
+    assert [line.row.job for line in ordered(lines(ROWS, True), sort)] == found
 
 
 @pytest.mark.parametrize("sort", ["x", "--start", "start-", "Energy"])
 def test_a_column_that_is_none(sort: str) -> None:
     with pytest.raises(UsageError, match="cannot sort") as caught:
-        ordered(ROWS, sort)
+        ordered(lines(ROWS, True), sort)
     assert "energy" in caught.value.hint
 
 
@@ -86,20 +86,38 @@ def test_every_column_orders_any_rows() -> None:
     rows = [*ROWS, JobRow("local-5", state="", elapsed_seconds=1.0), JobRow("²")]
     for sort in SORTS:
         for direction in ("", "-"):
-            assert sorted(ids(ordered(rows, direction + sort))) == sorted(ids(rows))
+            found = ordered(lines(rows, True), direction + sort)
+            assert sorted(line.row.job for line in found) == sorted(ids(rows))
 
 
 def test_an_array_is_one_line_at_its_first_task() -> None:
     tasks = [JobRow(str(20 + n), "a", array_job="20", array_task=str(n)) for n in range(3)]
     rows = [tasks[1], ROWS[0], tasks[0], tasks[2], tasks[0]._replace(cluster="b")]
     found = lines(rows, every_task=False)
-    assert [(line.first.shown_id, len(line.rows), line.is_array) for line in found] == [
+    assert [(line.row.shown_id, len(line.rows), line.is_array) for line in found] == [
         ("20_1", 3, True),
         ("9", 1, False),
         ("20_0", 1, False),
     ]
-    assert [line.first for line in lines(rows, every_task=True)] == rows
+    assert [line.row for line in lines(rows, every_task=True)] == rows
     assert lines([], False) == []
+
+
+def test_an_array_is_ordered_by_what_its_line_shows() -> None:
+    """The sum of its energies, the time from its first start to its last end."""
+    tasks = [
+        JobRow(str(20 + n), array_job="20", array_task=str(n), start_wall_seconds=100.0 * n,
+               elapsed_seconds=50.0, metered_joules=3.0, gpus=n, metered_kind=kind,
+               utilization_mean_percent=10.0 * n, state="COMPLETED")
+        for n, kind in enumerate(("measured", "attributed", "measured"))
+    ]  # fmt: skip
+    alone = JobRow("9", start_wall_seconds=0.0, elapsed_seconds=200.0, metered_joules=8.0)
+    found = lines([alone, *tasks], every_task=False)
+    assert [line.row.job for line in ordered(found, "energy")] == ["20", "9"]
+    assert [line.row.job for line in ordered(found, "elapsed")] == ["20", "9"]
+    row = ordered(found, "energy")[0].row
+    assert (row.metered_joules, row.elapsed_seconds, row.gpus) == (9.0, 250.0, 2)
+    assert (row.metered_kind, row.utilization_mean_percent) == ("attributed", 10.0)
 
 
 def test_a_job_named_as_an_array_is_not_in_it() -> None:

@@ -54,7 +54,7 @@ def some_jobs() -> list[JobRow]:
 def job_list(rows: list[JobRow], every_task: bool = False, **changes: Any) -> JobList:
     known: dict[str, Any] = {
         "lines": lines(rows, every_task), "left_out": 0, "rows": rows,
-        "span": "since 26 Oct 2026", "slurm_source": "sacct and squeue",
+        "span": "since 26 Oct 2026", "states": "",
     }  # fmt: skip
     return JobList(**(known | changes))
 
@@ -116,12 +116,10 @@ def test_unknown_is_never_zero() -> None:
     assert total_lines(job_list(bare))[0] == "1 job since 26 Oct 2026, 0 of them measured"
 
 
-@pytest.mark.parametrize(
-    ("source", "said"), [("sacct", "told before"), ("journal", "as far as the journals know")]
-)
-def test_states_of_which_slurm_says_nothing(source: str, said: str) -> None:
-    rows = [measured("1", NOW, 5.0, source=source)]
-    assert said in total_lines(job_list(rows, slurm_source=""))[-1]
+def test_states_of_which_slurm_says_nothing() -> None:
+    rows = [measured("1", NOW, 5.0)]
+    said = total_lines(job_list(rows, states="told before: Slurm was not asked"))[-1]
+    assert said == "  states    told before: Slurm was not asked"
     assert "states" not in "\n".join(total_lines(job_list(rows)))
 
 
@@ -139,7 +137,7 @@ def test_any_row_at_all_is_a_line(any_row: JobRow) -> None:
     bounded = any_row._replace(start_wall_seconds=start, days="", gpu_models="")
     for columns in (40, 120):
         screen(job_list([bounded, *some_jobs()]), columns)
-    ordered([bounded], "energy")
+    ordered(lines([bounded], True), "energy")
     jobs_csv([bounded])
     json.loads(jobs_json([bounded], ""))
 
