@@ -88,7 +88,7 @@ def test_any_width(columns: int) -> None:
 
 def test_an_array_is_the_sum_of_its_tasks_and_says_its_worst() -> None:
     (line,) = [t for t in screen(job_list(some_jobs()), 200).splitlines() if "4 tasks" in t]
-    for said in ("510_[4 tasks]", "1 out of memory", "4 h", "1.11 kWh", "556 Wh"):
+    for said in ("510_[4 tasks]", "1 out of memory", "1 h 00 min", "1.11 kWh", "556 Wh"):
         assert said in line
 
 
