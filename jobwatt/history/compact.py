@@ -19,7 +19,7 @@ from jobwatt.history.files import pack, remove_journals, remove_strays, size_byt
 from jobwatt.history.index import Folder, Index
 from jobwatt.history.job_account import covers, step_accounts, steps_gone, whole, with_steps_gone
 from jobwatt.history.measured import with_account
-from jobwatt.history.update import MINUTES, PACKED, RAW, Clock, Look, look, take_kept
+from jobwatt.history.update import MINUTES, PACKED, Clock, Look, look, take_kept
 from jobwatt.journal.store import StepFiles, steps_in
 from jobwatt.paths import JOURNAL_SUFFIX, PACKED_SUFFIX, parse_journal_name
 
@@ -53,11 +53,11 @@ class Counts(NamedTuple):
 def compact(index: Index, ages: Ages, host: str, clock: Clock) -> Counts:
     """Take every ended job's directories as far as their age allows."""
     now = clock.now_wall_seconds
+    # Packed ones too: a journal may have come late into what was taken for settled.
     due = index.folders(
-        "settled AND (level <= ? OR level = ? AND changed < ? OR level = ? AND changed < ?)",
-        (RAW, PACKED, now - ages.full_days * DAY_SECONDS,
-         MINUTES, now - ages.minute_days * DAY_SECONDS),
-    )  # fmt: skip
+        "settled AND (level <= ? OR level = ? AND changed < ?)",
+        (PACKED, MINUTES, now - ages.minute_days * DAY_SECONDS),
+    )
     counts = Counts()
     for key in sorted({(folder.job, folder.cluster) for folder in due}):
         try:
@@ -146,7 +146,7 @@ def _keep(
     place, _ = index.place_of(key)
     if place is not None:
         before = load(place, key)
-        figures = with_steps_gone(figures, steps, before, clock.day_of)
+        figures = with_steps_gone(figures, steps, before, now, clock.day_of)
         gone = steps_gone(steps, before)
         accounts = (*gone, *(accounts or (whole_account,))) if gone else accounts
     if not all(path.exists() for files in steps for path in files.journals):

@@ -119,14 +119,24 @@ def _overlap(journals: Sequence[tuple[Journal, float | None]]) -> bool:
 
 
 def with_steps_gone(
-    figures: JobFigures, steps: Sequence[StepFiles], kept: Kept, day_of: DayOf
+    figures: JobFigures,
+    steps: Sequence[StepFiles],
+    kept: Kept,
+    now_wall_seconds: float,
+    day_of: DayOf,
 ) -> JobFigures:
-    """With the kept steps whose journals are not there any more."""
+    """With the kept steps whose journals are not there any more.
+
+    Kept steps that overlapped count once in the kept account alone: there it is taken whole.
+    """
     gone = steps_gone(steps, kept)
     if not gone:
         return figures
-    if len(gone) == max(1, len(kept.steps)):
-        return _join([JobFigures(kept.account, dict(kept.row.joules_by_day())), figures])
+    if len(gone) == max(1, len(kept.steps)) or _overlapped(kept):
+        known = {_key(part) for part in kept.steps or (kept.account,)}
+        fresh = [files for files in steps if (files.step, files.restart) not in known]
+        parts = [JobFigures(kept.account, dict(kept.row.joules_by_day()))]
+        return _join([*parts, whole(fresh, now_wall_seconds, day_of)] if fresh else parts)
     # Of a job's kept days it is not known which step they belong to: each has its first day.
     days = [{day_of(part.start_wall_seconds): _metered_joules(part)} for part in gone]
     return _join([*map(JobFigures, gone, days), figures])
@@ -158,6 +168,12 @@ def _nodes(files: StepFiles) -> list[str]:
 def _key(account: Account) -> tuple[str, int]:
     """Step and restart, as the names of its files have them."""
     return safe_step(account.step), account.restart
+
+
+def _overlapped(kept: Kept) -> bool:
+    """Whether its steps come to more than the job."""
+    apart = sum(map(_metered_joules, kept.steps))
+    return apart > _metered_joules(kept.account) * (1.0 + 1e-6)
 
 
 def _metered_joules(account: Account) -> float:

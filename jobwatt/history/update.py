@@ -170,7 +170,7 @@ def _account(
     except UnreadableError as error:
         return old, [f"job {key[0]}: {error}"]
     if kept is not None:
-        figures = with_steps_gone(figures, steps, kept, clock.day_of)
+        figures = with_steps_gone(figures, steps, kept, clock.now_wall_seconds, clock.day_of)
     fresh = row_of(figures.account, figures.days, changed)
     row = with_measured(old, fresh._replace(job=key[0], cluster=key[1]))
     index.put([(row, place, written)])

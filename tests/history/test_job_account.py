@@ -109,22 +109,42 @@ def test_with_a_step_whose_journals_are_gone(tmp_path: Path) -> None:
     now = START + 1e6
     left = [files for files in steps if files.step == "1"]
     assert [part.step for part in steps_gone(left, kept)] == ["0"] and not steps_gone(steps, kept)
-    joined = with_steps_gone(whole(left, now, utc_day), left, kept, utc_day)
+    joined = with_steps_gone(whole(left, now, utc_day), left, kept, now, utc_day)
     assert joined.account.steps == ("0", "1")
     assert joined.days == pytest.approx({"2023-11-14": 120 * JOULES, "2023-11-15": 30 * JOULES})
     assert {node.node for node in joined.account.nodes} == {"n1", "n2"}
     all_there = whole(steps, now, utc_day)
-    assert with_steps_gone(all_there, steps, kept, utc_day) == all_there
+    assert with_steps_gone(all_there, steps, kept, now, utc_day) == all_there
 
 
 def test_with_all_kept_steps_gone(tmp_path: Path) -> None:
     _, kept = two_steps(tmp_path)
     path = add(tmp_path, "8", *spans(10), name="2.0.n1.0.jsonl", wall_seconds=START + 2 * 86400)
     steps = steps_in([path.parent])
-    joined = with_steps_gone(whole(steps, START + 1e6, utc_day), steps, kept, utc_day)
+    joined = with_steps_gone(
+        whole(steps, START + 1e6, utc_day), steps, kept, START + 1e6, utc_day
+    )
     assert joined.days == pytest.approx(
         {"2023-11-14": 120 * JOULES, "2023-11-15": 30 * JOULES, "2023-11-16": 10 * JOULES}
     )
+
+
+def test_kept_steps_that_overlapped_count_once(tmp_path: Path) -> None:
+    """One of two is gone, and a later one came: the overlap was counted in the kept sum alone."""
+    add(tmp_path, "7", *spans(60))
+    path = add(tmp_path, "7", *spans(60), name="1.0.n1.0.jsonl")
+    now = START + 1e6
+    steps = steps_in([path.parent])
+    figures = whole(steps, now, utc_day)
+    row = row_of(figures.account, figures.days, now)
+    kept = Kept(row, figures.account, step_accounts(steps, now))
+    add(tmp_path, "7", *spans(10), name="2.0.n1.0.jsonl", monotonic_seconds=9000.0,
+        wall_seconds=START + 4000)  # fmt: skip
+    path.unlink()
+    left = steps_in([path.parent])
+    joined = with_steps_gone(whole(left, now, utc_day), left, kept, now, utc_day)
+    gpu = next(d for d in joined.account.devices if d.device_kind == "gpu")
+    assert gpu.energy.joules == pytest.approx(300.0 * (60 + 10))
 
 
 def test_kept_figures_cover_steps_on_all_of_their_nodes(tmp_path: Path) -> None:
