@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from typing import Annotated, Any, NoReturn
@@ -13,21 +12,16 @@ from typer.core import TyperGroup
 from jobwatt import __version__
 from jobwatt.commands.declare_history import Ascii, declare
 from jobwatt.errors import JobwattError, UsageError
-
-
-class _ReaderGoneError(Exception):
-    """Who reads our standard output has closed it."""
+from jobwatt.streams import ReaderGoneError, open_streams
 
 
 class _Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """As typer's, which ends with 1 where the reader has gone: `jobs | head` is no error."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except BrokenPipeError as error:
-            raise _ReaderGoneError from error
-        return result
+            raise ReaderGoneError from error
 
 
 app = typer.Typer(
@@ -136,23 +130,13 @@ def _usage_line(error: Any) -> str:
 
 def main() -> NoReturn:
     """Entry point of the `jobwatt` command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without a letter shows `?`
-            stream.reconfigure(errors="replace")
+    open_streams()
     try:
-        arguments = sys.argv[1:]
-        if arguments[:1] == ["run"] and arguments[1:2] not in (["--help"], ["-h"], []):
-            from jobwatt.commands.run import run as body
-
-            command = arguments[2:] if arguments[1] == "--" else arguments[1:]
-            if arguments[1] != "--" and arguments[1].startswith("-"):
-                raise UsageError(
-                    f"run has no option {arguments[1]}", "write: jobwatt run -- COMMAND"
-                )
-            if not command:
-                raise UsageError("no command to run", "write: jobwatt run -- COMMAND")
-            sys.exit(body(command, os.environ))
-        sys.exit(app(prog_name="jobwatt", standalone_mode=False))
+        try:
+            code = _run(sys.argv[1:])
+        finally:
+            sys.stdout.flush()
+        sys.exit(code)
     except JobwattError as error:
         from jobwatt.views.clean import clean  # the line may hold names of files
 
@@ -163,10 +147,22 @@ def main() -> NoReturn:
     except _CommandLineError as error:
         sys.stderr.write(_usage_line(error))
         sys.exit(2)
-    except (BrokenPipeError, _ReaderGoneError):
-        # What is still in the buffer goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGoneError:
         sys.exit(0)
+
+
+def _run(arguments: list[str]) -> Any:
+    """One command; its exit code."""
+    if arguments[:1] != ["run"] or arguments[1:2] in (["--help"], ["-h"], []):
+        return app(prog_name="jobwatt", standalone_mode=False)
+    from jobwatt.commands.run import run as body
+
+    command = arguments[2:] if arguments[1] == "--" else arguments[1:]
+    if arguments[1] != "--" and arguments[1].startswith("-"):
+        raise UsageError(f"run has no option {arguments[1]}", "write: jobwatt run -- COMMAND")
+    if not command:
+        raise UsageError("no command to run", "write: jobwatt run -- COMMAND")
+    return body(command, os.environ)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import time
@@ -20,6 +19,7 @@ from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.history.when import parse_time
 from jobwatt.journal.reader import read_journal
 from jobwatt.journal.store import steps_of
+from jobwatt.streams import output_error
 from jobwatt.views.table_files import csv_lines, json_lines
 from jobwatt.views.tables import (
     DEVICES,
@@ -199,14 +199,11 @@ def _write(form: str, table: Table, records: Iterator[Record], file: BinaryIO) -
 
 
 def _to_stdout(form: str, table: Table, records: Iterator[Record]) -> None:
-    """BrokenPipeError: the reader has gone."""
+    """ReaderGoneError: the reader has gone. JobwattError: the disk refuses."""
     sys.stdout.flush()
     try:
         # A file object of its own: what a full disk refuses is not tried again at exit.
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as file:
             _write(form, table, records, file)
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        reason = error.strerror or errno.errorcode.get(error.errno or 0, "")
-        raise JobwattError(f"standard output cannot be written: {reason}") from error
+        raise output_error(error) from error
