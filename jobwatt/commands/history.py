@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from jobwatt.commands.said import say
 from jobwatt.config import load
 from jobwatt.energy.units import format_bytes
-from jobwatt.errors import UnreadableError
+from jobwatt.errors import JobwattError, UnreadableError
 from jobwatt.history import upkeep
 from jobwatt.history.check import Finding, check_history
 from jobwatt.history.compact import Ages, Counts
@@ -45,13 +45,22 @@ def check(json: bool, environ: Mapping[str, str]) -> None:
 
 
 def rebuild(environ: Mapping[str, str]) -> None:
-    """Empty the index and fill it from the figures and journals."""
+    """Empty the index and fill it from the figures and journals.
+
+    JobwattError: none can be kept on a disk, so there is nothing that could be made anew.
+    """
     settings = load(environ)
-    index, problems = open_local_index(settings)
-    index, _ = undamaged(index, _clear)
-    index, said = undamaged(index, lambda fresh: update(fresh, roots(settings.directory), clock()))
-    say([*problems, *said])
-    print(f"{index.count_jobs()} jobs in {index.path or 'memory'}")
+    index, _ = open_local_index(settings)
+    said: list[str] = []
+    if index.path is not None:
+        index, _ = undamaged(index, _clear)
+        index, said = undamaged(index, lambda one: update(one, roots(settings.directory), clock()))
+    if index.path is None:
+        raise JobwattError(
+            f"the index was not made anew: {index.why}", "JOBWATT_INDEX_DIR names another place"
+        )
+    say(said)
+    print(f"{index.count_jobs()} jobs in {index.path}")
 
 
 def compact(quiet: bool, environ: Mapping[str, str]) -> None:

@@ -172,11 +172,11 @@ def open_local_index(settings: Settings) -> tuple[Index, list[str]]:
     folder, why = place.choose(place.candidates(settings.index_directory, uid), uid, mountinfo)
     if folder is None:
         line = f"no index is kept, so this takes longer ({why}); JOBWATT_INDEX_DIR names a place"
-        return index_file.open_index(None), [line]
+        return index_file.open_index(None, why), [line]
     try:
         return index_file.open_index(folder / place.index_name(settings.directory)), []
     except UnreadableError as error:
-        return index_file.open_index(None), [f"no index is kept: {error.line()}"]
+        return index_file.open_index(None, error.line()), [f"no index is kept: {error.line()}"]
 
 
 def undamaged(index: Index, work: Callable[[Index], T]) -> tuple[Index, T]:
@@ -196,8 +196,9 @@ def clock() -> Clock:
 def _fresh(index: Index, error: sqlite3.DatabaseError) -> Index:
     if index_file.is_damage(error):
         return index_file.reset(index)
+    why = f"{index.path}: {error}" if index.path else index.why
     index.close()
-    return index_file.open_index(None)
+    return index_file.open_index(None, why)
 
 
 def _refresh(

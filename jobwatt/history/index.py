@@ -52,9 +52,13 @@ class Folder(NamedTuple):
 class Index:
     """An open index. sqlite3.DatabaseError from any of it: see `index_file.is_damage`."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | None, lock: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path | None, lock: int, why: str = ""
+    ) -> None:
         self.path = path
         """None: in memory, for this process alone."""
+        self.why = why
+        """Why it is in memory, where it should not be."""
         self.lock = lock
         """Descriptor of the lock that keeps others from removing the file; -1 if there is none."""
         self._sql = connection

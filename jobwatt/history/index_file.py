@@ -39,14 +39,15 @@ SCHEMA = crc32("".join(_TABLES).encode()) >> 1
 """Another one means other columns: the file is made anew."""
 
 
-def open_index(path: Path | None) -> Index:
+def open_index(path: Path | None, why: str = "") -> Index:
     """Open it, making it anew where it is absent, of another schema or damaged.
 
-    None, a full disk, or a damaged one that another process has open: an empty one in memory.
+    None (and why), a full disk, or a damaged one that another process has open: an empty one in
+    memory.
     UnreadableError: it is not a file of the user's own.
     """
     if path is None:
-        return _in_memory()
+        return _in_memory(why)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         _check_owner(path)
@@ -58,9 +59,10 @@ def open_index(path: Path | None) -> Index:
             if is_damage(error):
                 return reset(Index(_memory(), path, lock))
             os.close(lock)
-    except OSError:
-        pass
-    return _in_memory()
+            why = str(error)
+    except OSError as error:
+        why = error.strerror or str(error)
+    return _in_memory(f"{path}: {why}")
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:
@@ -73,7 +75,7 @@ def reset(index: Index) -> Index:
     """A fresh one in place of one that turned out to be damaged. Held by others: one in memory."""
     index.close(keep_lock=True)
     if index.path is None or index.lock < 0:
-        return _in_memory()
+        return _in_memory(index.why)
     try:
         fcntl.flock(index.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for suffix in ("", "-wal", "-shm"):
@@ -81,13 +83,16 @@ def reset(index: Index) -> Index:
         fresh = Index(_connect(index.path), index.path, index.lock)
         fcntl.flock(index.lock, fcntl.LOCK_SH)
         return fresh
-    except (OSError, sqlite3.DatabaseError):
-        os.close(index.lock)
-        return _in_memory()
+    except BlockingIOError:
+        why = "damaged, and another process has it open"
+    except (OSError, sqlite3.DatabaseError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+    os.close(index.lock)
+    return _in_memory(f"{index.path}: {why}")
 
 
-def _in_memory() -> Index:
-    return Index(_memory(), None, -1)
+def _in_memory(why: str) -> Index:
+    return Index(_memory(), None, -1, why)
 
 
 def _memory() -> sqlite3.Connection:

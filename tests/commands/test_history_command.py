@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from jobwatt.history.upkeep import alone
-from tests.commands.home import Home
+from tests.commands.home import JOB, Home
+from tests.truth import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("no_stand_in")
 ALL = ("--since", "2023-01-01")
@@ -108,8 +109,34 @@ def test_rebuild_of_a_planted_index(home: Home) -> None:
     path.unlink()
     path.mkdir()
     run = home.run("history", "rebuild")
-    assert run.returncode == 0 and run.stdout == "2 jobs in memory\n"
-    assert "no index is kept" in run.stderr and run.stderr.count("\n") == 1
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
+    assert run.stderr.startswith("jobwatt: the index was not made anew: ")
+    assert "is not a file of your own" in run.stderr
+
+
+def test_rebuild_where_no_index_can_be_kept(home: Home) -> None:
+    home.more["JOBWATT_INDEX_DIR"] = "/proc/none"
+    run = home.run("history", "rebuild")
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
+    assert "not made anew: /proc/none: No such file or directory; JOBWATT_INDEX_DIR" in run.stderr
+
+
+@pytest.mark.parametrize("free_bytes", [0, 60_000])
+def test_an_index_whose_disk_is_full(home: Home, free_bytes: int) -> None:
+    """By a limit on the size of its files, as the disk's own end."""
+    for number in range(200):
+        home.journal(str(1000 + number))
+    for command in ("rebuild", "compact"):
+        run = subprocess.run(
+            ["bash", "-c", f'trap "" XFSZ; ulimit -f {free_bytes // 1024}; exec "$@"', "bash",
+             *JOB, "history", command],
+            env=home.environ, cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        assert "Traceback" not in run.stderr
+        if command == "rebuild":
+            assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
+            assert run.stderr.startswith("jobwatt: the index was not made anew: ")
 
 
 def test_nothing_at_all(tmp_path: Path) -> None:

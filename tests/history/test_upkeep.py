@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 
 from jobwatt.config import Settings, load
+from jobwatt.errors import JobwattError
 from jobwatt.history.history import open_local_index
 from jobwatt.history.index_file import open_index
-from jobwatt.history.upkeep import EVERY_SECONDS, alone, begin_if_due, note_compacted
+from jobwatt.history.upkeep import (
+    AGAIN_SECONDS,
+    EVERY_SECONDS,
+    alone,
+    begin_if_due,
+    note_compacted,
+)
 from tests.commands.machine import REPOSITORY
 from tests.history.histories import add, memory, spans
 
@@ -83,6 +90,25 @@ def test_in_the_background_and_once_a_day(settings: Settings, environ: dict[str,
     assert list(settings.directory.glob("journal/*/*")) == []  # of 2023: the figures alone
     assert len(list(settings.directory.glob("history/*.jsonl"))) == 1
     assert not begin_if_due(index, settings, environ)
+
+
+def test_one_that_fails_is_tried_once_an_hour(
+    settings: Settings, environ: dict[str, str]
+) -> None:
+    index, _ = open_local_index(settings)
+    failing = {**environ, "JOBWATT_DIR": "/nonexistent/none"}
+    assert begin_if_due(index, settings, failing)
+    assert not begin_if_due(index, settings, failing)
+    with index.writing():
+        index.put_note("compaction begun", time.time() - AGAIN_SECONDS - 1)
+    assert begin_if_due(index, settings, failing)
+
+
+def test_where_no_lock_can_be_made(tmp_path: Path) -> None:
+    index = open_index(tmp_path / "index.sqlite")
+    (tmp_path / "index.sqlite.compact").symlink_to("/dev/full")
+    with pytest.raises(JobwattError, match=r"sqlite\.compact cannot be made"), alone(index):
+        pytest.fail("it began")
 
 
 @pytest.mark.parametrize(
