@@ -13,6 +13,7 @@ from jobwatt.energy.devices import MEBIBYTE, gpu_energy, other_energy
 from jobwatt.energy.integrate import Weights
 from jobwatt.energy.merge import lowest_coverage, merge_devices
 from jobwatt.energy.overlap import node_of, parts_that_count
+from jobwatt.energy.unread import NVML, unread_gpus
 from jobwatt.journal.format import EVENTS
 from jobwatt.journal.reader import MAX_VALUE, Journal
 from jobwatt.model import Account, DeviceEnergy, NodeUse
@@ -62,6 +63,7 @@ def _account(
         length, gpus = finish - _start(journal), len(journal.gpus)
         for index, weights in enumerate(part.devices[:gpus]):
             devices.append(gpu_energy(journal, index, length, weights))
+        devices.extend(unread_gpus(journal))
         for index, weights in enumerate(part.devices[gpus:]):
             devices.append(other_energy(journal, index, length, weights, part.cpu))
     merged = merge_devices(devices)
@@ -173,8 +175,11 @@ def _problems(journals: Sequence[Journal]) -> list[str]:
     for journal in journals:
         node = journal.head.get("node", "")
         rejected = journal.head.get("rejected")
+        missed = NVML if unread_gpus(journal) else None
         for probe in rejected if isinstance(rejected, list) else []:
-            if isinstance(probe, dict) and probe.get("state") != ABSENT:
+            if isinstance(probe, dict) and (
+                probe.get("state") != ABSENT or probe.get("source") == missed
+            ):
                 said = f"{probe.get('source')} {probe.get('state')}: {probe.get('detail')}"
                 lines[f"{node}: {said}"] = None
         if journal.bad_lines:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jobwatt.energy.integrate import known_sum
+from jobwatt.energy.unread import without_read_nodes
 from jobwatt.model import (
     ATTRIBUTED,
     ESTIMATED,
@@ -107,7 +108,7 @@ def _join_nodes(nodes: Sequence[NodeUse]) -> tuple[NodeUse, ...]:
 def merge_devices(devices: Sequence[DeviceEnergy]) -> list[DeviceEnergy]:
     """One row per node and device: the parts of several steps added up."""
     merged: dict[tuple[str, str], DeviceEnergy] = {}
-    for device in devices:
+    for device in without_read_nodes(devices):
         key = (device.node, device.device_id)
         merged[key] = _add(merged[key], device) if key in merged else device
     return list(merged.values())

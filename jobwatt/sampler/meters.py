@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jobwatt.energy.counter import Meter, Step, advance
 from jobwatt.sampler.condense import DeviceSpan
+from jobwatt.sources.allocation import count_allocated
 from jobwatt.sources.base import GPU, OK, Device, Probe, Reading, Source
 from jobwatt.sources.ladder import CPU_LADDER, NODE_SOURCES
 from jobwatt.sources.nvml import Nvml
@@ -86,6 +87,7 @@ class Meters:
 
     def __init__(self, wish: Wish) -> None:
         self.rejected: list[Probe] = []
+        self.gpus_allocated = count_allocated(wish.environ)
         self._sources: list[tuple[Source, list[DeviceTrack]]] = []
         self._nvml = Nvml(wish.environ, wish.nvml_library, wish.whole_node)
         self._try(self._nvml, wish)

@@ -194,6 +194,7 @@ def _head(
         "cpus_allocated": identity.cpus_allocated,
         "whole_node": holds_whole_node(identity, cpus_total),
         "gpu_rule": meters.gpu_rule,
+        "gpus_allocated": meters.gpus_allocated,
         "devices": [track.device._asdict() for track in meters.tracks],
         "rejected": [
             {"source": probe.source, "state": probe.state, "detail": probe.detail}

@@ -69,6 +69,42 @@ def choose_gpus(
     return Choice((), "no GPU allocated")
 
 
+def count_allocated(environ: Mapping[str, str]) -> int | None:
+    """How many GPUs Slurm gave this step (or batch script) on this node, be there a driver or not.
+
+    None: nothing says so. A step inherits the batch script's SLURM_JOB_GPUS though it may have no
+    GPU. A task bound to one GPU is told of that one; SLURM_GPUS_ON_NODE counts all of the step's.
+    """
+    if "SLURM_JOB_ID" not in environ:
+        return None
+    names = ["SLURM_STEP_GPUS"] if _is_step(environ) else ["SLURM_STEP_GPUS", "SLURM_JOB_GPUS"]
+    cuda = environ.get("CUDA_VISIBLE_DEVICES")
+    if cuda is None and not any(name in environ for name in names):
+        return None
+    lists = [set(_numbers(environ.get(name, ""))) for name in names]
+    named = next((len(found) for found in lists if found), 0) or len(set(_cuda_names(cuda or "")))
+    on_node = environ.get("SLURM_GPUS_ON_NODE", "")
+    if named and on_node.isdecimal() and len(on_node) < 4:
+        return max(named, int(on_node))
+    return named
+
+
+def _is_step(environ: Mapping[str, str]) -> bool:
+    """Whether srun set this environment; the ids from 2^31 on are of Slurm's special steps."""
+    number = environ.get("SLURM_STEP_ID", "")
+    return number.isdecimal() and len(number) < 11 and int(number) < 2**31
+
+
+def _cuda_names(text: str) -> list[str]:
+    """The entries that may name a GPU, up to the first that cannot."""
+    names: list[str] = []
+    for token in (part.strip() for part in text.split(",")):
+        if not ((token.isdecimal() and len(token) < 6) or token.startswith(("GPU-", "MIG-"))):
+            break
+        names.append(token)
+    return names
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """`0,2-4` -> (0, 2, 3, 4); anything else ends the list."""
     numbers: list[int] = []

@@ -46,7 +46,7 @@ def clean(text: str, limit: int = 80) -> str:
         elif _is_visible(letter):
             letters.append(letter)
             marks = 0
-    return _cut(" ".join("".join(letters).split()), limit)
+    return cut(" ".join("".join(letters).split()), limit)
 
 
 def width(text: str) -> int:
@@ -68,7 +68,8 @@ def _stand_in(letter: str) -> str:
     return "~" if letter == _ELLIPSIS else "?" * _letter_width(letter)
 
 
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int) -> str:
+    """Cleaned text, at most so many columns wide, with `…` where it goes on."""
     if limit <= 0:
         return ""
     if width(text) <= limit:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jobwatt.energy.integrate import mean_over_time
 from jobwatt.energy.merge import METERED, sum_energies, total
+from jobwatt.energy.unread import is_unread
 from jobwatt.model import ESTIMATED, UNAVAILABLE, Account, DeviceEnergy, Energy
 from jobwatt.sources.base import CPU_ESTIMATE, DRAM, GPU, NODE, PACKAGE
 
@@ -14,12 +15,14 @@ MIN_IDLE_SECONDS = 10.0
 MIN_IDLE_FRACTION = 0.1
 """A GPU is named idle in the summary from a tenth of the step on; less is starting up."""
 
+NODE_LABEL = "node"
+"""The machine's own meter, which no total has in it."""
 _GROUPS = (
     (GPU, "GPU"),
     (PACKAGE, "CPU"),
     (DRAM, "memory"),
     (CPU_ESTIMATE, "CPU"),
-    (NODE, "node meter"),
+    (NODE, NODE_LABEL),
 )
 
 
@@ -85,7 +88,7 @@ def build(account: Account) -> Report:
 
 
 def _group(label: str, devices: tuple[DeviceEnergy, ...]) -> Group:
-    rules = dict.fromkeys(device.rule for device in devices if device.rule)
+    rules = dict.fromkeys(d.rule for d in devices if d.rule and not is_unread(d))
     known = [d.power_mean_watts for d in devices if d.power_mean_watts is not None]
     idle = [d.idle_part_joules for d in devices if d.idle_part_joules is not None]
     return Group(

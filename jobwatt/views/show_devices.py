@@ -14,6 +14,7 @@ from jobwatt.energy.units import (
     format_percent,
     format_power,
 )
+from jobwatt.energy.unread import is_unread
 from jobwatt.model import Account, DeviceEnergy
 from jobwatt.sources.base import GPU
 from jobwatt.views.clean import clean
@@ -43,7 +44,7 @@ def gpu_lines(report: Report, series: Series | None, glyphs: Glyphs, limit: int)
         for gpu, index in zip(gpus, indexes, strict=True)
     ]
     degrees = "C" if glyphs.is_ascii else "°C"
-    models = {model_name(gpu.name) for gpu in gpus}
+    models = {model_name(gpu.name) for gpu in gpus if not is_unread(gpu)}
     columns = [
         _names("node", [gpu.node for gpu in gpus]),
         Column(

@@ -5,21 +5,27 @@ It is printed by srun's epilog: neither rich nor typer, so that the prompt is ba
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jobwatt.energy.attribute import RULE_UNALLOCATED
+from jobwatt.energy.integrate import known_sum
 from jobwatt.energy.units import (
     format_duration,
     format_energy,
     format_percent,
     format_power,
 )
+from jobwatt.energy.unread import is_unread, why_unread
 from jobwatt.model import ATTRIBUTED, UNAVAILABLE, Energy
-from jobwatt.sources.base import GPU, NODE
-from jobwatt.views.clean import clean
-from jobwatt.views.report import Group, Idle, Report
+from jobwatt.sources.base import GPU
+from jobwatt.views.clean import clean, cut
+from jobwatt.views.report import NODE_LABEL, Group, Idle, Report
 
 COLUMNS = 80
 MAX_LINES = 8
 LOW_COVERAGE = 0.95
+IDLE_NOT_COUNTED = ", idle not counted"
+"""A command that has no cores to itself is told the busy part of the machine alone."""
 
 
 def summary_lines(report: Report) -> list[str]:
@@ -40,7 +46,7 @@ def _fit(line: str) -> str:
     body = line.lstrip(" ")
     indent = len(line) - len(body)
     words = " ".join(clean(word, COLUMNS) for word in body.split(" "))
-    return (" " * indent + words)[:COLUMNS]
+    return cut(" " * indent + words, COLUMNS)
 
 
 def _headline(report: Report) -> str:
@@ -60,24 +66,40 @@ def _headline(report: Report) -> str:
 def _group_line(group: Group) -> str:
     energy = group.energy
     if energy.kind == UNAVAILABLE:
-        return f"  {group.label:<7} unavailable: {group.rule or 'no reading'}"
-    text = f"  {group.label[:7]:<7} {format_energy(energy.joules):>8} {energy.kind}"
+        return f"  {group.label:<7} unavailable: {_why(group)}"
+    uncounted = IDLE_NOT_COUNTED if RULE_UNALLOCATED in group.rule else ""
+    text = f"  {group.label:<7} {format_energy(energy.joules):>8} {energy.kind}"
+    if uncounted and format_energy(energy.joules) == format_energy(0.0):
+        return f"{text}: hardly any CPU time{uncounted}"
     if energy.kind != "measured":
         text += f" ({band(energy)})"
     if group.power_mean_watts is not None:
         text += f", mean {format_power(group.power_mean_watts)}"
     if group.utilization_mean_percent is not None:
         text += f", use {format_percent(group.utilization_mean_percent)}"
-    if RULE_UNALLOCATED in group.rule:
-        text += ", idle not counted"
-    if any(device.device_kind == NODE for device in group.devices):
+    text += uncounted
+    if group.label == NODE_LABEL:
         text += ", not in the total"
+    unknown = sum(device.energy.kind == UNAVAILABLE for device in group.devices)
+    if unknown:
+        text += f", {unknown} of {len(group.devices)} unavailable"
     return text
+
+
+def _why(group: Group) -> str:
+    """`2 allocated, no driver answers`, or another cause of having no figure."""
+    unread = [device for device in group.devices if is_unread(device)]
+    if unread:
+        return f"{len(unread)} allocated, {why_unread(unread[0])}"
+    return group.rule or "no reading"
 
 
 def _total_line(report: Report) -> str:
     coverage = report.account.coverage
     covered = "" if coverage is None else f", covers {format_percent(100 * coverage)}"
+    parts = [group for group in report.groups if group.label != NODE_LABEL]
+    if parts and all(RULE_UNALLOCATED in group.rule for group in parts):
+        covered += IDLE_NOT_COUNTED
     if report.metered is None:
         if report.estimated is None:
             return "  total   unavailable: no meter could be read (jobwatt doctor says why)"
@@ -91,7 +113,7 @@ def _total_line(report: Report) -> str:
 def _notes(report: Report) -> list[str]:
     notes = []
     if report.idle:
-        notes.append(_idle_line(report.idle[0], len(report.idle)))
+        notes.append(_idle_line(report.idle))
     coverage = report.account.coverage
     if coverage is not None and coverage < LOW_COVERAGE and not report.account.running:
         notes.append(_uncovered_line(report))
@@ -109,12 +131,13 @@ def _uncovered_line(report: Report) -> str:
     return f"  note    at the same power, the uncovered time included: {whole} (estimated)"
 
 
-def _idle_line(idle: Idle, count: int) -> str:
-    others = f" (and {count - 1} more)" if count > 1 else ""
-    return (
-        f"  idle    GPU {idle.index} of {idle.node}{others}: "
-        f"{format_energy(idle.energy_joules)} in {format_duration(idle.idle_seconds)} at 0 % use"
-    )
+def _idle_line(idle: Sequence[Idle]) -> str:
+    """The energy of all of them; the first has the most."""
+    most = f"GPU {idle[0].index} of {idle[0].node}"
+    energy = format_energy(known_sum([one.energy_joules for one in idle]))
+    if len(idle) > 1:
+        return f"  idle    {len(idle)} GPUs (most: {most}): {energy} at 0 % use"
+    return f"  idle    {most}: {energy} in {format_duration(idle[0].idle_seconds)} at 0 % use"
 
 
 def _argument(report: Report) -> str:

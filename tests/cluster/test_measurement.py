@@ -112,6 +112,34 @@ def test_one_task_per_node_with_several_gpus(lab: Lab, journal: Path) -> None:
     assert idle.startswith(f"  idle    GPU {IDLE_GPU - 4} of n2: ")
 
 
+def test_allocated_gpus_without_a_driver(lab: Lab, journal: Path, scratch: Path) -> None:
+    """They are unavailable, not gone: all of a node's, though a task is told of its own alone."""
+    no_driver = {"JOBWATT_NVML_LIBRARY": str(scratch / "no.so"), "LD_LIBRARY_PATH": ""}
+    step = lab.green(
+        "-N2", "-n4", "--ntasks-per-node=2", "--gpus-per-task=1", "sleep", "1.5",
+        journal=journal, env=no_driver,
+    )  # fmt: skip
+    assert [found.head["gpus_allocated"] for found in step.journals] == [2, 2]
+    check_summary(step.summary)
+    assert re.match(r"jobwatt \d+\.0 on jobwatt: 2 nodes, 4 GPUs, ", step.summary[0])
+    assert step.summary[1] == "  GPU     unavailable: 4 allocated, no driver answers"
+    shown = account(lab, journal, step.summary[-1].split()[-1])
+    gpus = [device for device in shown["devices"] if device["device_kind"] == "gpu"]
+    assert [device["energy"]["kind"] for device in gpus] == ["unavailable"] * 4
+    assert {device["energy"]["joules"] for device in gpus} == {None}
+    assert shown["coverage"] > 0.5
+
+
+def test_a_step_without_gpus_in_a_job_with_some(lab: Lab, journal: Path, scratch: Path) -> None:
+    """It has the batch script's SLURM_JOB_GPUS in its environment, and is not short of a GPU."""
+    script = f"{lab.installed.srun_green} -n1 --gres=none sleep 1.5"
+    _, code = lab.batch(script, "-w", "n1", "--gres=gpu:2", journal=journal, scratch=scratch)
+    assert code == 0
+    [found] = read_journals(journal)
+    assert found.head["gpus_allocated"] is None
+    assert "GPU" not in (scratch / "err").read_text()
+
+
 def test_nothing_of_the_environment_exported(lab: Lab, user_journal: Path) -> None:
     """`--export=NONE` takes JOBWATT_DIR from the job; the journal is in the submitter's place."""
     script = "PATH=/usr/bin:/bin; sleep 1.5; env | grep -c JOBWATT; echo $SLURM_TASK_PROLOG ."

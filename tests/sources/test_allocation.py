@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatt.sources.allocation import Choice, MigInstance, VisibleGpu, choose_gpus
+from jobwatt.sources.allocation import (
+    Choice,
+    MigInstance,
+    VisibleGpu,
+    choose_gpus,
+    count_allocated,
+)
 
 A, B, C, D = (
     "GPU-aaaaaaaa-0000-4000-8000-000000000001",
@@ -154,3 +160,37 @@ def test_any_text_gives_visible_devices_each_once(environ: dict[str, str], whole
         uuids = choose_gpus(gpus, environ, whole).uuids
         assert set(uuids) <= known
         assert len(set(uuids)) == len(uuids)
+
+
+STEP = {**JOB, "SLURM_STEP_ID": "0"}
+COUNTS: list[tuple[dict[str, str], int | None]] = [
+    ({"CUDA_VISIBLE_DEVICES": "0,1"}, None),  # no Slurm: nobody allocates
+    (JOB, None),
+    (STEP, None),
+    ({**STEP, "SLURM_STEP_GPUS": "0,2-4"}, 4),
+    ({**JOB, "SLURM_JOB_GPUS": "0,1"}, 2),
+    # A step of --gres=none inherits this from the batch script, and nothing else.
+    ({**STEP, "SLURM_JOB_GPUS": "0,1"}, None),
+    ({**JOB, "SLURM_STEP_ID": "4294967290", "SLURM_JOB_GPUS": "0,1"}, 2),  # salloc's shell
+    ({**STEP, "SLURM_STEP_GPUS": "0", "SLURM_JOB_GPUS": "0,1"}, 1),
+    # Four tasks of one GPU each: a task is told of its own.
+    ({**STEP, "SLURM_STEP_GPUS": "0", "SLURM_GPUS_ON_NODE": "4"}, 4),
+    ({**STEP, "SLURM_STEP_GPUS": "0,1", "SLURM_GPUS_ON_NODE": "many"}, 2),
+    ({**STEP, "SLURM_GPUS_ON_NODE": "4"}, None),
+    ({**STEP, "CUDA_VISIBLE_DEVICES": f"{A},{B}"}, 2),
+    ({**STEP, "CUDA_VISIBLE_DEVICES": M0}, 1),
+    ({**STEP, "CUDA_VISIBLE_DEVICES": "0,0,1,-1,3"}, 2),
+    ({**STEP, "CUDA_VISIBLE_DEVICES": "NoDevFiles"}, 0),
+    ({**STEP, "CUDA_VISIBLE_DEVICES": ""}, 0),
+    ({**STEP, "SLURM_STEP_GPUS": "gpu:2", "CUDA_VISIBLE_DEVICES": "0,1"}, 2),
+]
+
+
+@pytest.mark.parametrize(("environ", "count"), COUNTS)
+def test_how_many_are_allocated(environ: dict[str, str], count: int | None) -> None:
+    assert count_allocated(environ) == count
+
+
+@given(st.dictionaries(st.sampled_from([*STEP, *NAMES, "SLURM_GPUS_ON_NODE"]), st.text()))
+def test_counting_takes_any_text(environ: dict[str, str]) -> None:
+    assert (count_allocated(environ) or 0) >= 0

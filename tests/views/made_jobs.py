@@ -51,8 +51,12 @@ def write_job(
     gpus: int = 4,
     details: Mapping[str, str] | None = None,
     cluster: str = "",
+    changes: Mapping[str, Any] | None = None,
 ) -> list[Path]:
-    """Journals of one step below a journal directory; the last GPU of all idles."""
+    """Journals of one step below a journal directory; the last GPU of all idles.
+
+    `changes`: of the heads.
+    """
     paths = []
     for node in range(1, nodes + 1):
         devices = _devices(node, gpus)
@@ -66,14 +70,15 @@ def write_job(
             rows = [_gpu_row(part, length, gpu + 1 == idle, gpu) for gpu in range(gpus)]
             lines.append(_line(time, length, part, rows, devices[gpus:]))
         lines.append({"t": time, "w": 0, "end": "done"})
-        changes = {
+        given = {
             "job": job, "cluster": cluster, "node": f"n{node}", "rank": node - 1,
             "cpus_total": 64, "cpus_allocated": 32, "wall_seconds": START,
             "details": details or {"SLURM_JOB_NAME": "llama-ft", "SLURM_JOB_PARTITION": "gpu"},
+            **(changes or {}),
         }  # fmt: skip
         folder = f"{job}@{cluster}" if cluster else job
         path = directory / f"journal/2026-01/{folder}/0.0.n{node}.{node - 1}.jsonl"
-        paths.append(write(path, head(devices) | changes, *lines))
+        paths.append(write(path, head(devices) | given, *lines))
     return paths
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobwatt.energy.series import series_of
+from jobwatt.history.measured import row_of
 from jobwatt.history.rows import JobRow
 from jobwatt.journal.store import read_job, steps_of
 from jobwatt.model import Account
@@ -61,6 +62,16 @@ def test_no_gpu(tmp_path: Path) -> None:
     row = JobRow("2003", name="spectra", start_wall_seconds=TRAIN.start_wall_seconds, nodes=1,
                  node_list="n1", cpus=32, gpus=0, source="journal")  # fmt: skip
     check_screen("show-no-gpu-80x24", screen(account, known._replace(row=row)))
+
+
+def test_gpus_that_could_not_be_read(tmp_path: Path) -> None:
+    """As for a job without GPUs, which this is not."""
+    probe = {"source": "nvml", "state": "absent", "detail": "NVML Shared Library Not Found"}
+    changes = {"gpus_allocated": 2, "rejected": [probe]}
+    write_job(tmp_path, "2004", gpus=0, changes=changes)
+    account, known = measured(tmp_path, "2004")
+    row = row_of(account, {}, 0.0)
+    check_screen("show-unread-gpus-80x24", screen(account, known._replace(row=row)))
 
 
 def test_kept_figures_alone(tmp_path: Path) -> None:
