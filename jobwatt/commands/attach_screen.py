@@ -42,9 +42,7 @@ class Screen:
             return
         self._is_announced = True
         where = "1 node" if nodes == 1 else f"{nodes} nodes"
-        self.say(
-            f"measuring job {self._shown} on {where}; Ctrl-C ends the measurement, the job goes on"
-        )
+        self.say(f"measuring job {self._shown} on {where}; Ctrl-C ends this, not the job")
         if self._is_live:
             self.due = time.monotonic() + REFRESH_SECONDS
 

@@ -59,6 +59,7 @@ def test_to_the_end_of_a_job_on_two_nodes(lab: Lab, user_journal: Path, submit: 
         assert found.path.name.startswith("attach-1.0.n")
         assert found.path.owner() == ORDINARY_USER
     assert done.stderr.splitlines()[0].startswith(f"jobwatt: measuring job {job.id} on 2 nodes; ")
+    assert len(done.stderr.splitlines()[0]) < 80 - 6  # room for an array's longer id
     assert done.summary[1].startswith(f"jobwatt {job.id}.attach-1 on jobwatt: 2 nodes, 4 GPUs, ")
     assert done.slurms == []
 
