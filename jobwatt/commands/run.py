@@ -18,7 +18,9 @@ from typing import IO
 from jobwatt.config import Settings, load
 from jobwatt.errors import JobwattError
 from jobwatt.journal.store import StepFiles, account_of_step, record_end, steps_of
+from jobwatt.paths import fallback_directory
 from jobwatt.slurm.env import step_identity
+from jobwatt.views.clean import clean
 from jobwatt.views.report import build
 from jobwatt.views.summary import summary_lines
 
@@ -172,7 +174,19 @@ def _summarise(settings: Settings, name: str, files: StepFiles | None) -> None:
             lines = summary_lines(build(account_of_step(files)))
         except JobwattError:
             pass
-    sys.stderr.write("".join(f"{line}\n" for line in (*settings.problems[:1], *lines)))
+    said = (*settings.problems[:1], *_elsewhere(settings, files), *lines)
+    sys.stderr.write("".join(f"{line}\n" for line in said))
+
+
+def _elsewhere(settings: Settings, files: StepFiles | None) -> list[str]:
+    """Where the journal is, if not where it was wanted."""
+    stand_in = fallback_directory(os.getuid())
+    if files is None or settings.directory == stand_in:
+        return []
+    if not any(path.is_relative_to(stand_in) for path in files.journals):
+        return []
+    wanted = clean(str(settings.directory), 200)
+    return [f"jobwatt: {wanted} cannot be written: the journal is in {stand_in}"]
 
 
 def _die_likewise(number: int) -> None:
