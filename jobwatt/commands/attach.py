@@ -125,7 +125,7 @@ def _conclude(run: SideRun, target: _Target, is_stopped: bool) -> int:
     if run.is_busy:
         raise JobwattError(
             f"job {target.shown} is being measured by another jobwatt attach",
-            f"see: jobwatt show {target.job}",
+            f"see: jobwatt show {target.shown}",
         )
     if not run.starts:
         if is_stopped:

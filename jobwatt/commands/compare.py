@@ -6,17 +6,26 @@ import time
 from collections.abc import Mapping
 
 from jobwatt.commands.said import say
+from jobwatt.commands.which import one_job
 from jobwatt.config import load
-from jobwatt.errors import NotFoundError
+from jobwatt.errors import NotFoundError, UsageError
 from jobwatt.history.compare import Earlier, earlier
 from jobwatt.history.history import History, open_history
 from jobwatt.history.rows import JobRow
 
 
 def compare(names: tuple[str, ...], as_json: bool, environ: Mapping[str, str]) -> None:
-    """Print on stdout. NotFoundError: a job is not known, or was not measured."""
+    """Print on stdout.
+
+    NotFoundError: a job is not known, or was not measured. UsageError: one job twice, or an array.
+    """
     history = open_history(load(environ), environ, time.time())
-    rows = [_row(history, name) for name in dict.fromkeys(names)]
+    rows = list({row.key: row for row in (_row(history, name) for name in names)}.values())
+    if len(rows) == 1 < len(names):
+        same = rows[0].shown_id
+        raise UsageError(
+            f"all of these are job {same}", f"jobwatt compare {same} shows its earlier runs beside"
+        )
     before: Earlier | None = None
     if len(rows) == 1:
         before = earlier(rows[0], history.runs(rows[0].name))
@@ -32,7 +41,7 @@ def compare(names: tuple[str, ...], as_json: bool, environ: Mapping[str, str]) -
 
 
 def _row(history: History, name: str) -> JobRow:
-    row = history.row(name)
+    row = one_job(history, name)
     if row is None:
         raise NotFoundError(f"no job {name!r:.40} is known", "jobwatt jobs lists those that are")
     if not row.origin:

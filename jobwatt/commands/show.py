@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from jobwatt.commands.said import say
+from jobwatt.commands.which import one_job
 from jobwatt.config import Settings, load
 from jobwatt.energy.series import Series, series_of
 from jobwatt.errors import NotFoundError, UnreadableError, UsageError
 from jobwatt.history.history import History, open_history
+from jobwatt.history.index import FOR_EVER
 from jobwatt.history.measured import row_of
 from jobwatt.history.rows import IMPORTED, JobRow
 from jobwatt.journal.reader import Journal
@@ -48,8 +51,10 @@ def show(
     settings = load(environ)
     history = open_history(settings, environ, time.time() - LOOK_BACK_SECONDS)
     say(history.problems)
-    wanted = _wanted(job, cluster, settings)
-    row = history.row(wanted.job, wanted.cluster)
+    wanted = _wanted(job, cluster, history, settings)
+    # A step is named by the raw id of its job, as the summary at its end names it.
+    find = partial(one_job, history) if job and not wanted.step else history.row
+    row = find(wanted.job, wanted.cluster)
     if row is not None:
         wanted = wanted._replace(job=row.job, cluster=row.cluster)
     try:
@@ -82,15 +87,27 @@ def _print_json(found: _Measured | None, row: JobRow | None) -> None:
         print(not_measured_json(row), flush=True)
 
 
-def _wanted(name: str, cluster: str, settings: Settings) -> _Wanted:
+def _wanted(name: str, cluster: str, history: History, settings: Settings) -> _Wanted:
     """What the words on the command line mean; without any, the step measured last."""
     if not name:
-        last = last_step(settings.directory)
-        return _Wanted(last.job, last.step, last.cluster)
+        return _last(history, settings)
     job, _, step = name.partition(".")
     if not job:
         raise UsageError(f"{name!r} names no job", "write: jobwatt show JOB or JOB.STEP")
     return _Wanted(job, step, cluster)
+
+
+def _last(history: History, settings: Settings) -> _Wanted:
+    """The step whose journal changed last; where no journal is left, the job measured last."""
+    try:
+        last = last_step(settings.directory)
+    except NotFoundError:
+        rows = [row for row in history.rows(0.0, FOR_EVER) if row.origin]
+        if not rows:
+            raise
+        row = max(rows, key=lambda row: row.end_wall_seconds or row.start_wall_seconds or 0.0)
+        return _Wanted(row.job, "", row.cluster)
+    return _Wanted(last.job, last.step, last.cluster)
 
 
 def _measured(wanted: _Wanted, history: History, settings: Settings) -> _Measured:

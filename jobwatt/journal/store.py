@@ -58,8 +58,9 @@ def steps_of(directory: Path, job: str, cluster: str | None = None) -> list[Step
     ]
     steps = steps_in(folders)
     if not steps:
+        where = f" on {cluster}" if cluster else ""
         raise NotFoundError(
-            f"no measurement of job {job} below {directory}",
+            f"no measurement of job {job}{where} below {directory}",
             "start steps by srun-green, or a command by `jobwatt run -- COMMAND`",
         )
     clusters = {step.cluster for step in steps}

@@ -33,7 +33,7 @@ def test_two_jobs(home: Home) -> None:
 def test_one_job_beside_its_earlier_runs(home: Home) -> None:
     run = home.run("compare", "10")
     assert (run.returncode, run.stderr) == (0, "")
-    assert "median: 3 earlier runs named train, of the same name" in run.stdout
+    assert "median: 3 earlier runs named train" in run.stdout
     document = json.loads(home.run("compare", "10", "--json").stdout)
     assert document["earlier"]["runs"] == 3
     assert document["earlier"]["medians"]["metered_joules"] == pytest.approx(20 * 362.5)
@@ -41,12 +41,18 @@ def test_one_job_beside_its_earlier_runs(home: Home) -> None:
 
 
 def test_the_first_run_of_all(home: Home) -> None:
-    run = home.run("compare", "7", "7")
+    run = home.run("compare", "7")
     assert run.returncode == 0 and "no earlier run named train was measured" in run.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"), [(["99"], 3, "no job '99'"), (["7", "x"], 3, "'x'"), ([], 2, "")]
+    ("arguments", "code", "said"),
+    [
+        (["99"], 3, "no job '99'"),
+        (["7", "x"], 3, "'x'"),
+        ([], 2, ""),
+        (["7", "7"], 2, "all of these are job 7; jobwatt compare 7 "),
+    ],
 )
 def test_what_is_wrong_is_one_line(
     home: Home, arguments: list[str], code: int, said: str
@@ -55,3 +61,17 @@ def test_what_is_wrong_is_one_line(
     assert (run.returncode, run.stdout) == (code, "")
     assert run.stderr.startswith("jobwatt: ") and run.stderr.count("\n") == 1
     assert said in run.stderr
+
+
+def test_an_array_is_no_job(home: Home) -> None:
+    array = {"SLURM_ARRAY_JOB_ID": "20"}
+    for job, task in (("21", "0"), ("22", "1"), ("20", "2")):
+        home.journal(job, details={**array, "SLURM_ARRAY_TASK_ID": task})
+    said = "jobwatt: 20 is an array of 3 tasks; write 20_0 for one of them; jobwatt jobs 20 "
+    for command in ("compare", "show"):
+        run = home.run(command, "20")
+        assert (run.returncode, run.stdout) == (2, "") and run.stderr.startswith(said)
+        assert home.run(command, "20_0").returncode == home.run(command, "21").returncode == 0
+    assert home.run("compare", "20_2", "20_0").stdout.split()[:2] == ["20_2", "20_0"]
+    assert "jobwatt 20.0" in home.run("show", "20.0").stdout
+    assert len(home.exported("--job", "20")) == 3

@@ -163,6 +163,9 @@ def test_a_job_that_nobody_knows(history: Machine) -> None:
     assert (result.returncode, result.stdout) == (3, "")
     assert result.stderr.startswith("jobwatt: no measurement of job 4711 below ")
     assert result.stderr.count("\n") == 1
+    result = history.run("show", "2001", "--cluster", "nope")
+    assert (result.returncode, result.stderr.count("\n")) == (3, 1)
+    assert result.stderr.startswith("jobwatt: no measurement of job 2001 on nope below ")
 
 
 @pytest.fixture
@@ -182,6 +185,7 @@ def packed(history: Machine) -> Iterator[Path]:
     yield folder
 
 
+@pytest.mark.usefixtures("no_stand_in")
 def test_kept_figures_when_the_journals_are_gone(history: Machine, packed: Path) -> None:
     before = document(history, "2001")
     shutil.rmtree(packed)
@@ -191,6 +195,8 @@ def test_kept_figures_when_the_journals_are_gone(history: Machine, packed: Path)
     after = document(history, "2001")
     assert after["series"] is None
     assert after["metered_energy"] == before["metered_energy"]
+    last = document(history)
+    assert last["metered_energy"] == after["metered_energy"]
 
 
 def test_hostile_names_on_a_terminal(history: Machine) -> None:
