@@ -12,9 +12,10 @@ from jobwatt.slurm.jobs import COMPLETED, PENDING, RUNNING
 ENOUGH_RUNS = 3
 """From so many on, a group is worth a median of its own."""
 COMMON_NAMES = frozenset(
-    {"bash", "sh", "wrap", "interactive", "python", "python3", "srun", "jupyter"}
+    {"", "bash", "sh", "wrap", "interactive", "python", "python3", "srun", "jupyter"}
 )
 """Names that say nothing of what ran: there the command must be the same."""
+SAME_COMMAND = "with the same command"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Earlier:
     runs: int
     """How many runs it is of."""
     rule: str
-    """Which runs those are, for people."""
+    """Which of the runs of this name those are, for people: goes on after `3 earlier runs`."""
 
 
 def earlier(job: JobRow, runs: Sequence[JobRow]) -> Earlier:
@@ -68,12 +69,13 @@ def earlier(job: JobRow, runs: Sequence[JobRow]) -> Earlier:
         and run.outcome not in (RUNNING, PENDING)
     ]
     same_command = [run for run in before if job.command and run.command == job.command]
+    needed = ""
     if job.name in COMMON_NAMES:
-        before = same_command
+        before, needed = same_command, f" {SAME_COMMAND}"
     groups = (
-        ("completed, of the same command", [r for r in same_command if r.outcome == COMPLETED]),
-        ("completed, of the same name", [r for r in before if r.outcome == COMPLETED]),
-        ("of the same name, however they ended", before),
+        (f"that completed {SAME_COMMAND}", [r for r in same_command if r.outcome == COMPLETED]),
+        (f"that completed{needed}", [r for r in before if r.outcome == COMPLETED]),
+        (f"that ended in any way{needed}", before),
     )
     rule, found = next((group for group in groups if len(group[1]) >= ENOUGH_RUNS), groups[-1])
     return Earlier({q.name: middle(q, found) for q in QUANTITIES}, len(found), rule)

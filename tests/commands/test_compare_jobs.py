@@ -33,7 +33,7 @@ def test_two_jobs(home: Home) -> None:
 def test_one_job_beside_its_earlier_runs(home: Home) -> None:
     run = home.run("compare", "10")
     assert (run.returncode, run.stderr) == (0, "")
-    assert "median: 3 earlier runs named train" in run.stdout
+    assert "median: 3 earlier runs named train that ended in any way\n" in run.stdout
     document = json.loads(home.run("compare", "10", "--json").stdout)
     assert document["earlier"]["runs"] == 3
     assert document["earlier"]["medians"]["metered_joules"] == pytest.approx(20 * 362.5)

@@ -22,17 +22,17 @@ def run(number: int, **changes: Any) -> JobRow:
 def test_the_same_command_completed_comes_first() -> None:
     runs = [run(n) for n in (1, 2, 9)] + [run(n, command="sbatch other.sh") for n in (20, 21, 22)]
     found = earlier(JOB, runs)
-    assert (found.runs, found.rule) == (3, "completed, of the same command")
+    assert (found.runs, found.rule) == (3, "that completed with the same command")
     assert found.medians["metered_joules"] == 2.0 and found.medians["gpus"] is None
 
 
 def test_then_the_same_name_completed_then_all_that_ended() -> None:
     other = [run(n, command="x") for n in (10, 20)]
     found = earlier(JOB, [run(1), run(2), *other])
-    assert (found.runs, found.rule) == (4, "completed, of the same name")
+    assert (found.runs, found.rule) == (4, "that completed")
     failed = [run(n, state="FAILED") for n in (1, 2)]
     found = earlier(JOB, [*failed, run(5)])
-    assert (found.runs, found.rule) == (3, "of the same name, however they ended")
+    assert (found.runs, found.rule) == (3, "that ended in any way")
     assert earlier(JOB, [run(5)]).runs == 1
     assert earlier(JOB, []).runs == 0
     assert earlier(JOB, []).medians["metered_joules"] is None
@@ -55,7 +55,8 @@ def test_what_is_no_earlier_run() -> None:
 def test_a_name_that_says_nothing_needs_the_same_command(name: str) -> None:
     job = JOB._replace(name=name)
     runs = [run(n, name=name, command="x") for n in range(5)] + [run(7, name=name)]
-    assert earlier(job, runs).runs == 1
+    found = earlier(job, runs)
+    assert (found.runs, found.rule) == (1, "that ended in any way with the same command")
     assert earlier(job._replace(command=""), runs).runs == 0
 
 

@@ -28,7 +28,8 @@ def jobs() -> list[JobRow]:
 def screen(rows: list[JobRow], before: Earlier | None, columns: int) -> str:
     shown = [line.plain for line in comparison_lines(rows, before, columns)]
     text = "\n".join(shown)
-    assert max(map(width, shown[: shown.index("")])) <= columns
+    tables = shown[: len(shown) - shown[::-1].index("")]  # what follows is of words
+    assert max(map(width, tables)) <= columns
     assert not {"\x1b", "\u202e"} & set(text)
     return text
 
@@ -48,7 +49,40 @@ def test_no_earlier_run() -> None:
     text = screen(jobs()[:1], earlier(jobs()[0], []), 80)
     assert "no earlier run named train was measured" in text and "median" not in text
     text = screen(jobs()[:1], earlier(jobs()[0], [measured("1", NOW - 5, 1.0)]), 80)
-    assert "median: 1 earlier run named train" in text
+    assert "median: 1 earlier run named train that ended in any way" in text
+
+
+def test_a_job_without_a_name() -> None:
+    job = jobs()[0]._replace(name="", command="sbatch x")
+    text = screen([job], earlier(job, []), 80)
+    assert text.endswith("\n\nenergy: attributed; estimates are not in it\n"
+                         "no earlier run with the same command was measured")  # fmt: skip
+    runs = [measured(str(n), NOW - n, 2e6, name="", command="sbatch x") for n in (1, 2, 3)]
+    text = screen([job], earlier(job, runs), 80)
+    assert "\nmedian: 3 earlier runs that completed with the same command" in text
+
+
+def many() -> list[JobRow]:
+    return [measured(str(700 + n), NOW + n, 4e6 + 1e5 * n, 1000.0 + n) for n in range(9)]
+
+
+def test_more_jobs_than_fit_side_by_side() -> None:
+    check_screen("compare-9-80", screen(many(), None, 80))
+
+
+@pytest.mark.parametrize("columns", range(20, 200, 9))
+@pytest.mark.parametrize("count", [2, 3, 5, 9])
+def test_all_changes_are_shown_or_none(count: int, columns: int) -> None:
+    """Every job once beside the first one, which is in every group."""
+    text = screen(many()[:count], None, columns)
+    heads = [line.replace("vs 700", "change").split() for line in text.splitlines()
+             if line.startswith("   ") and " 700 " in line]  # fmt: skip
+    assert heads and all(head[0] == "700" for head in heads)
+    found = [word for head in heads for word in head[1:]]
+    jobs_shown = [word for word in found if word != "change"]
+    if columns >= 50:
+        assert jobs_shown == [str(700 + n) for n in range(1, count)]
+        assert found.count("change") in (0, count - 1)
 
 
 @pytest.mark.parametrize(
