@@ -77,7 +77,8 @@ def month(
     ] = "",
     json: Json = False,
     html: Annotated[
-        str, typer.Option(metavar="FILE", help="Write one self-contained page instead.")
+        str,
+        typer.Option(metavar="FILE", help="Write one self-contained page; -: on standard output."),
     ] = "",
     ascii: Ascii = False,
 ) -> None:

@@ -19,7 +19,10 @@ from jobwatt.history.upkeep import begin_if_due
 def month(
     wish: str, as_json: bool, html: str, ascii_only: bool, environ: Mapping[str, str]
 ) -> None:
-    """Print it on stdout, or write the page `html`. UsageError: no month, or two forms wished."""
+    """Print it on stdout, or write the page to the file `html` (`-`: on stdout as well).
+
+    UsageError: no month, or two forms wished.
+    """
     if as_json and html:
         raise UsageError("--json and --html are two forms of the same", "choose one")
     gc.disable()  # thousands of rows and no garbage, in a process that ends right after
@@ -34,8 +37,12 @@ def month(
         from jobwatt.commands.whole_file import whole_file
         from jobwatt.views.month_html import month_page
 
-        with whole_file(html) as file:
-            file.write(month_page(report).encode())
+        page = month_page(report).encode()
+        if html == "-":
+            sys.stdout.buffer.write(page)  # UTF-8, as it says, whatever the terminal takes
+        else:
+            with whole_file(html) as file:
+                file.write(page)
     elif as_json:
         from jobwatt.views.month_json import month_json
 

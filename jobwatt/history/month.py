@@ -18,6 +18,7 @@ from jobwatt.history.month_sums import (
     joules_by_day,
     joules_by_model,
     ran,
+    share,
 )
 from jobwatt.history.periods import Period
 from jobwatt.history.rows import MEASURED_HERE, JobRow
@@ -62,7 +63,7 @@ def build_month(
         partitions=_top(now.by(PARTITION), total),
         gpu_models=_top(models, total),
         largest=tuple(
-            Large(row, _energy(row, joules, fraction), _share(joules, total), fraction >= 0.9999)
+            Large(row, _energy(row, joules, fraction), share(joules, total), fraction >= 0.9999)
             for joules, fraction, row in nlargest(TOP, large, key=itemgetter(0))
         ),
     )
@@ -179,12 +180,8 @@ def _energy(row: JobRow, joules: float, fraction: float) -> Energy:
     )
 
 
-def _share(joules: float | None, total: float | None) -> float | None:
-    return joules / total if joules is not None and total else None
-
-
 def _slice(label: str, part: Part, total: float | None) -> Slice:
-    return Slice(label, part.joules, _share(part.joules, total), part.jobs)
+    return Slice(label, part.joules, share(part.joules, total), part.jobs)
 
 
 def _by_outcome(parts: Parts, total: float | None) -> Breakdown:

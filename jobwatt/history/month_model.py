@@ -60,7 +60,7 @@ class Totals:
     imported_estimated_joules: float | None
     jobs_imported: int
     coverage: float | None
-    """Mean over the measured time of the jobs, 0 to 1."""
+    """For which part of the measured jobs' time the energy is known, 0 to 1."""
     power_mean_watts: float | None
     """Metered energy over the length of the period."""
     gpu_joules: float | None

@@ -101,10 +101,11 @@ class Sums:
         if row.estimated_joules is not None:
             self.estimated = plus(self.estimated, row.estimated_joules, fraction)
         time = (row.measured_seconds or 0.0) * fraction
-        coverage, use = row.coverage, row.utilization_mean_percent
+        coverage, use = row.job_coverage, row.utilization_mean_percent
         if coverage is not None:
-            self.coverage.sum += coverage * time
-            self.coverage.weight += time
+            whole = row.elapsed_seconds * fraction if row.elapsed_seconds else time
+            self.coverage.sum += coverage * whole
+            self.coverage.weight += whole
         if use is not None:
             weight = time * (gpus or 1)
             self.gpu_use.sum += use * weight
@@ -182,6 +183,11 @@ def plus(total: float | None, value: float | None, fraction: float = 1.0) -> flo
     if value is None:
         return total
     return value * fraction if total is None else total + value * fraction
+
+
+def share(part: float | None, total: float | None) -> float | None:
+    """Of the total, 0 to 1; all of it is 1, whatever the order in which it was added up."""
+    return round(part / total, 12) if part is not None and total else None
 
 
 def joules_by_day(row: JobRow) -> tuple[tuple[str, float], ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobwatt import __version__
 from jobwatt.history.month_model import Breakdown, Large, Month, Slice, Totals
+from jobwatt.history.month_sums import share
 from jobwatt.history.periods import Period
 from jobwatt.model import Energy
 from jobwatt.views.json import finite
@@ -73,13 +74,13 @@ def _totals(totals: Totals) -> dict[str, Any]:
         "gpu_held_measured_seconds": totals.gpu_held_measured_seconds,
         "gpu_utilization_mean_percent": totals.gpu_utilization_mean_percent,
         "gpu_idle_joules": totals.gpu_idle_joules,
-        "gpu_idle_share": _share(totals.gpu_idle_joules, total),
+        "gpu_idle_share": share(totals.gpu_idle_joules, total),
         "gpu_idle_seconds": totals.gpu_idle_seconds,
         "no_result_joules": totals.no_result_joules,
-        "no_result_share": _share(totals.no_result_joules, total),
+        "no_result_share": share(totals.no_result_joules, total),
         "no_result_jobs": totals.no_result_jobs,
         "cancelled_joules": totals.cancelled_joules,
-        "cancelled_share": _share(totals.cancelled_joules, total),
+        "cancelled_share": share(totals.cancelled_joules, total),
         "cancelled_jobs": totals.cancelled_jobs,
     }
 
@@ -137,7 +138,3 @@ def _large(one: Large) -> dict[str, Any]:
 def _ratio(now: float | None, before: float | None) -> float | None:
     """How much more than before: 0.12 is 12 % more. None where there is no base."""
     return now / before - 1 if now is not None and before is not None and before > 0 else None
-
-
-def _share(joules: float | None, total: float | None) -> float | None:
-    return joules / total if joules is not None and total else None

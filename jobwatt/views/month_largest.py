@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -12,6 +11,7 @@ from jobwatt.history.month_model import Large
 from jobwatt.views.clean import clean
 from jobwatt.views.columns import Column, table_lines
 from jobwatt.views.month_say import share_text, shown_id
+from jobwatt.views.show_job import local
 from jobwatt.views.summary import band
 
 PARTLY = "* in part: what of the job lies within this time"
@@ -45,4 +45,4 @@ def largest_lines(largest: Sequence[Large], columns: int) -> list[Text]:
 def _start(wall_seconds: float | None) -> str:
     if wall_seconds is None:
         return "-"
-    return time.strftime("%m-%d %H:%M", time.localtime(wall_seconds))
+    return local(wall_seconds, "%m-%d %H:%M")

@@ -15,6 +15,8 @@ from jobwatt.energy.units import (
 )
 from jobwatt.history.month import CPU_AND_MEMORY
 from jobwatt.history.month_model import Breakdown, Large, Month, Slice, Totals
+from jobwatt.history.month_sums import share
+from jobwatt.history.periods import short_date
 from jobwatt.views.summary import band
 
 HOW_TO_BEGIN = "to begin, write srun-green in place of srun"
@@ -37,8 +39,8 @@ def headline(month: Month) -> str:
     """Which time is told of, and up to when where it goes on."""
     text = f"Energy of {'the ' if month.period.label[0].islower() else ''}{month.period.label}"
     if month.period.under_way:
-        now = time.localtime(month.period.end_wall_seconds)
-        text += f", up to {now.tm_hour:02d}:{now.tm_min:02d} today"
+        clock = time.strftime("%H:%M", time.localtime(month.period.end_wall_seconds))
+        text += f", up to {short_date(month.period.days[-1])}, {clock}"
     return text
 
 
@@ -202,7 +204,7 @@ def _part(joules: float | None, totals: Totals) -> str:
     total = totals.metered.joules
     if joules is None:
         return "-" if total is None else UNKNOWN
-    return f"{format_energy(joules)}, {share_text(joules / total if total else None)}"
+    return f"{format_energy(joules)}, {share_text(share(joules, total))}"
 
 
 def _imported(totals: Totals) -> str:

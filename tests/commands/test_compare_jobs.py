@@ -24,7 +24,7 @@ def test_two_jobs(home: Home) -> None:
     run = home.run("compare", "7", "8")
     assert (run.returncode, run.stderr) == (0, "")
     lines = run.stdout.splitlines()
-    assert lines[0].split() == ["7", "8"]
+    assert lines[0].split() == ["7", "8", "vs", "7"]
     (energy,) = [line for line in lines if line.startswith("energy ")]
     assert energy.split()[-2:] == ["+100", "%"] and "1.01 Wh" in energy and "2.01 Wh" in energy
     assert "estimates are not in it" in lines[-1]

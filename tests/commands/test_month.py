@@ -194,6 +194,10 @@ def test_the_page_is_there_whole(january: Machine, tmp_path: Path) -> None:
     assert page.stat().st_mode & 0o777 == 0o640
     assert list(folder.iterdir()) == [page]
     assert said(january, "2026-01", "--html", "/dev/stdout").startswith("<!DOCTYPE html>")
+    shown = said(january, "2026-01", "--html", "-", PYTHONIOENCODING="latin-1")
+    made = re.compile("Made by .*")
+    assert made.sub("", shown) == made.sub("", text)
+    assert not (REPOSITORY / "-").exists()
 
 
 def test_what_cannot_be(january: Machine, tmp_path: Path) -> None:

@@ -67,6 +67,27 @@ def test_one_job() -> None:
     assert found.totals_before.metered.joules is None
 
 
+def test_rounding_takes_nothing_from_all_of_it() -> None:
+    names = ("a", "b", "c", "d")
+    rows = [
+        measured(str(n), TODAY + n, 0.1 * (n + 1), 60.0, name=names[n % 4], cluster=str(n % 3))
+        for n in range(200)
+    ]
+    found = month(rows)
+    assert found.accounts.slices[0].jobs == found.totals.jobs_measured == 200
+    assert found.accounts.slices[0].energy_joules != found.totals.metered.joules  # summed otherwise
+    assert [one.share for one in found.accounts.slices] == [1.0]
+
+
+def test_coverage_is_that_of_the_whole_time_of_the_jobs() -> None:
+    """Half of an hour, all of an hour, nothing told of a third one's length."""
+    half = measured("1", TODAY, 4.0, coverage=1.0, measured_seconds=1800.0)
+    whole = measured("2", TODAY, 4.0, coverage=1.0)
+    assert month([half, whole]).totals.coverage == pytest.approx(0.75)
+    untold = measured("3", TODAY, 4.0, coverage=0.5, elapsed_seconds=None)
+    assert month([half, whole, untold]).totals.coverage == pytest.approx(2 / 3)
+
+
 def test_a_job_across_the_edge_is_in_both_in_its_parts() -> None:
     """Six hours before, twelve after: all that hangs on its energy goes in proportion."""
     found = month([measured("1", EDGE - 6 * 3600, 18e6, 18 * 3600.0, estimated_joules=900.0)])

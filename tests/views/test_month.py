@@ -107,6 +107,15 @@ def test_where_slurm_told_nothing() -> None:
     assert "jobs       1 measured; Slurm told of none, covers 98 %" in text
 
 
+def test_a_time_that_no_calendar_has() -> None:
+    found = month([measured("1", TODAY, 100.0)])
+    (one,) = found.largest
+    absurd = replace(one, row=one.row._replace(start_wall_seconds=1e300))
+    (line,) = [x for x in screen(replace(found, largest=(absurd,)), 132).splitlines()
+               if x.startswith("1  ")]  # fmt: skip
+    assert "  ?  " in line
+
+
 def test_no_ratio_without_a_base() -> None:
     assert change(5.0, 0.0) == change(5.0, None) == change(None, 5.0) == ""
     assert (change(5.0, 4.0), change(3.0, 4.0)) == ("+25 %", "-25 %")
