@@ -119,7 +119,7 @@ def export(
         str, typer.Option("--format", metavar="FORMAT", help="jsonl, csv or parquet.")
     ] = "",
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Default: standard output.")
+        str, typer.Option("--output", "-o", metavar="FILE", help="Default, and -: standard output.")
     ] = "",
     cluster: Cluster = "",
 ) -> None:

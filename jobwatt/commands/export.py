@@ -34,6 +34,9 @@ from jobwatt.views.tables import (
 
 JSONL, CSV, PARQUET = "jsonl", "csv", "parquet"
 FORMATS = (JSONL, CSV, PARQUET)
+ENDINGS = {
+    "": JSONL, ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL, ".csv": CSV, ".parquet": PARQUET,
+}  # fmt: skip
 TABLES = (JOBS, DEVICES, SERIES)
 SLURM_SECONDS = 30 * 86400.0
 """How far back Slurm is asked where all jobs are wanted: what is older it told at the time."""
@@ -169,14 +172,20 @@ def _begun(records: Iterator[Record]) -> Iterator[Record]:
 
 def _writer(wish: Wish, table: Table) -> Callable[[Iterator[Record]], None]:
     """UsageError: no such format, or no library for it."""
-    form = wish.form or Path(wish.output).suffix.removeprefix(".").lower()
+    ending = Path(wish.output).suffix
+    form = wish.form or ENDINGS.get(ending.lower(), "")
     if wish.form and wish.form not in FORMATS:
         raise UsageError(f"no format {wish.form[:40]!r}", f"there are: {', '.join(FORMATS)}")
+    if not form:
+        raise UsageError(
+            f"no format is known by the ending {ending[:40]}",
+            f"say which one it shall be: --format {', '.join(FORMATS[:-1])} or {FORMATS[-1]}",
+        )
     if form == PARQUET:
         from jobwatt.views.parquet import need_pyarrow
 
         need_pyarrow()
-        if not wish.output and sys.stdout.isatty():
+        if wish.output in ("", "-") and sys.stdout.isatty():
             raise UsageError("Parquet is not for a terminal", "name a file: -o jobs.parquet")
 
     def write(records: Iterator[Record]) -> None:

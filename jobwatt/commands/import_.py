@@ -43,8 +43,7 @@ def import_(files: Sequence[str], dry_run: bool, environ: Mapping[str, str]) -> 
         new = _count_new(history, found) if dry_run else _keep(history, found)
         print(_line(shown, found, new, dry_run), flush=True)
         if found.skipped:
-            left_out = ", ".join(f"{count} {reason}" for reason, count in found.skipped.items())
-            say([f"{shown}: left out: {left_out}"])
+            say([f"{shown}: left out: {found.left_out}"])
     if len(errors) > 1:
         raise UnreadableError("; ".join(map(str, errors)), errors[0].hint)
     if errors:

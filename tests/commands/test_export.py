@@ -73,6 +73,16 @@ def test_all_formats_say_the_same(home: Home) -> None:
     assert {row["job"]: row["name"] for row in cells}["7"] == "'=train"
 
 
+def test_the_ending_decides_unless_the_format_is_said(home: Home) -> None:
+    for name in ("jobs", "jobs.JSON", "jobs.ndjson", "jobs.dat --format jsonl", "jobs.csv"):
+        file, *form = name.split()
+        path = home.folder / file
+        assert home.run("export", "-o", str(path), *form).returncode == 0
+        assert path.read_bytes().startswith(b"{") == (file != "jobs.csv"), name
+    run = home.run("export", "-o", "-")
+    assert run.stdout == (home.folder / "jobs").read_text() and run.stderr == ""
+
+
 def test_devices_are_those_of_the_account(home: Home) -> None:
     devices = home.exported("devices", "--job", "7")
     account = home.history().account("7")
@@ -138,6 +148,7 @@ def test_a_time_and_a_job(home: Home) -> None:
         (["joules"], 2, "there are: jobs, devices, series"),
         (["series"], 2, "--job JOB"),
         (["--format", "xml"], 2, "there are: jsonl, csv, parquet"),
+        (["-o", "jobs.xlsx"], 2, "by the ending .xlsx; say which one it shall be: --format jsonl"),
         (["--since", "soon"], 2, "--since 'soon' is no time"),
         (["--job", "99"], 3, "no job '99' is known"),
         (["--job", "7", "--cluster", "other"], 3, "no job '7' on other is known"),

@@ -101,6 +101,8 @@ def test_damaged_rows_are_said_once_and_the_rest_is_kept(home: Home) -> None:
     run = home.run("import", str(path))
     assert (run.returncode, run.stderr) == (0, f"jobwatt: {path}: left out: 2 damaged rows\n")
     assert "1 new" in run.stdout
+    path.write_bytes(CODECARBON.read_bytes() + b"2026-11-25T13:5\n")
+    assert home.run("import", str(path)).stderr.endswith(": left out: 1 damaged row\n")
 
 
 def test_one_bad_file_stops_no_other(home: Home) -> None:

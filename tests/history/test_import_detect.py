@@ -62,7 +62,7 @@ def test_a_file_of_neither_tool(content: bytes) -> None:
 
 def test_a_header_without_a_sound_row() -> None:
     header = (DATA / "codecarbon_3.0.4.csv").read_bytes().split(b"\n")[0]
-    with pytest.raises(UnreadableError, match=r"no run of CodeCarbon in it \(1 damaged rows\)"):
+    with pytest.raises(UnreadableError, match=r"no run of CodeCarbon in it \(1 damaged row\)"):
         parse(header + b"\n2025-01-02,torn")
 
 

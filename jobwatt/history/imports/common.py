@@ -7,6 +7,7 @@ without an error band, and never part of a metered total.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
@@ -25,6 +26,9 @@ _ID_LETTERS = 12
 _UNTOLD = (None, None, None, None, None, 0.0, 0, 0)
 """What no other tool's file says of its node, and what measuring cost here: nothing."""
 
+_PLURAL = re.compile(r"(?<=row|ine|ing)s\b")
+"""Of the rows, lines or recordings that reasons count."""
+
 Entry = tuple[JobRow, Account]
 
 
@@ -41,6 +45,14 @@ class Imported(NamedTuple):
         """Sum over the runs; None if there is none."""
         known = [r.estimated_joules for r, _ in self.entries if r.estimated_joules is not None]
         return sum(known) if known else None
+
+    @property
+    def left_out(self) -> str:
+        """`1 damaged row, 2 recordings without energy`; empty: nothing was left out."""
+        return ", ".join(
+            f"{count} {_PLURAL.sub('', reason, 1) if count == 1 else reason}"
+            for reason, count in self.skipped.items()
+        )
 
 
 class Refused(ValueError):

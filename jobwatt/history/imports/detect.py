@@ -25,8 +25,8 @@ def parse(
     lines = content.removeprefix(_BYTE_ORDER_MARK).splitlines()
     found = _parse(lines, zone, told)
     if not found.entries:
-        left_out = ", ".join(f"{count} {reason}" for reason, count in found.skipped.items())
-        raise UnreadableError(f"no run of {found.tool} in it" + f" ({left_out})" * bool(left_out))
+        left_out = f" ({found.left_out})" * bool(found.skipped)
+        raise UnreadableError(f"no run of {found.tool} in it{left_out}")
     return found
 
 
