@@ -17,6 +17,7 @@ from jobwatt.history.compact import Ages, Counts
 from jobwatt.history.compact import compact as compact_history
 from jobwatt.history.history import clock, open_history, open_local_index, undamaged
 from jobwatt.history.index import Index
+from jobwatt.history.index_file import remove_unused
 from jobwatt.history.update import update
 from jobwatt.journal.store import roots
 from jobwatt.views.clean import clean
@@ -81,6 +82,8 @@ def compact(quiet: bool, environ: Mapping[str, str]) -> None:
             raise UnreadableError(
                 f"the index cannot be used: {error}", "what was compacted so far stays so"
             ) from error
+    if history.index.path is not None:
+        remove_unused(history.index.path.parent, now.now_wall_seconds)
     say(counts.problems)
     if not quiet:
         print(_done(counts))

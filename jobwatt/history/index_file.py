@@ -9,6 +9,7 @@ import fcntl
 import os
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -17,6 +18,7 @@ from jobwatt.history.index import Index
 from jobwatt.history.rows import JobRow
 
 BUSY_SECONDS = 5.0
+UNUSED_SECONDS = 100 * 86400.0
 _TABLES = (
     f"CREATE TABLE jobs ({', '.join(JobRow._fields)}, from_seconds, to_seconds, path, offset,"
     " length, written, PRIMARY KEY (job, cluster))",
@@ -53,6 +55,7 @@ def open_index(path: Path | None, why: str = "") -> Index:
         _check_owner(path)
         lock = os.open(f"{path}.lock", flags, 0o600)
         fcntl.flock(lock, fcntl.LOCK_SH)
+        os.utime(lock)  # when it was used last
         try:
             return Index(_connect(path), path, lock)
         except sqlite3.DatabaseError as error:
@@ -63,6 +66,27 @@ def open_index(path: Path | None, why: str = "") -> Index:
     except OSError as error:
         why = error.strerror or str(error)
     return _in_memory(f"{path}: {why}")
+
+
+def remove_unused(folder: Path, now_wall_seconds: float) -> int:
+    """Remove indexes that nobody opened for long: their journals are elsewhere now, or nowhere.
+
+    The number of them. One that is open stays.
+    """
+    removed = 0
+    for lock_path in folder.glob("index-*.sqlite.lock"):
+        with suppress(OSError):
+            if now_wall_seconds - lock_path.stat().st_mtime < UNUSED_SECONDS:
+                continue
+            lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for suffix in ("", "-wal", "-shm", ".compact", ".lock"):
+                    lock_path.with_name(lock_path.stem + suffix).unlink(missing_ok=True)
+                removed += 1
+            finally:
+                os.close(lock)
+    return removed
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:

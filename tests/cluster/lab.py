@@ -132,6 +132,8 @@ class Lab:
             "JOBWATT_SYS_ROOT": str(self.tree.root),
             "JOBWATT_SHARED_INSTALL": "1",
             "JOBWATT_DIR": str(journal),
+            # Others' is made where it is by default: only root may write beside the journals.
+            **({"JOBWATT_INDEX_DIR": f"{journal}.index"} if user == "root" else {}),
             **(extra or {}),
         }
 

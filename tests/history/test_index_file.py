@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from jobwatt.errors import UnreadableError
 from jobwatt.history import index_file
 from jobwatt.history.index import Index
-from jobwatt.history.index_file import SCHEMA, is_damage, open_index, reset
+from jobwatt.history.index_file import SCHEMA, is_damage, open_index, remove_unused, reset
 from jobwatt.history.rows import JobRow
 from tests.commands.machine import is_root
 
@@ -188,3 +189,20 @@ def test_a_full_disk(small_disk: Path) -> None:
             file.write(b"x" * 4096)
     index = open_index(path)
     assert index.path is None and works(index)
+
+
+def test_an_index_that_nobody_opened_for_long_is_removed(tmp_path: Path) -> None:
+    now = time.time()
+    for name in ("index-1.sqlite", "index-2.sqlite", "index-3.sqlite"):
+        open_index(tmp_path / name).close()
+    held = open_index(tmp_path / "index-2.sqlite")
+    (tmp_path / "notes.lock").touch()
+    for name in ("index-1", "index-2"):
+        os.utime(tmp_path / f"{name}.sqlite.lock", (now - 200 * 86400, now - 200 * 86400))
+    assert remove_unused(tmp_path, now) == 1
+    left = {path.name for path in tmp_path.iterdir()}
+    assert not [name for name in left if name.startswith("index-1")]
+    assert {"index-2.sqlite", "index-3.sqlite", "notes.lock"} <= left
+    assert held.count_jobs() == 0
+    held.close()
+    assert remove_unused(tmp_path, now) == 1
