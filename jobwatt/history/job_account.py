@@ -21,7 +21,7 @@ from jobwatt.history.codec import plain, restore
 from jobwatt.history.figures import Kept
 from jobwatt.history.index import Index
 from jobwatt.journal.reader import Journal, read_journal
-from jobwatt.journal.store import StepFiles, account_of_job, account_of_step, read_end, read_step
+from jobwatt.journal.store import StepFiles, account_of_step, read_end, read_job
 from jobwatt.model import Account
 from jobwatt.paths import parse_journal_name, safe_component, safe_step
 
@@ -38,11 +38,7 @@ class JobFigures(NamedTuple):
 
 def whole(steps: Sequence[StepFiles], now_wall_seconds: float, day_of: DayOf) -> JobFigures:
     """From all lines. UnreadableError: none of its journals can be read."""
-    account = account_of_job(steps, lambda: now_wall_seconds)
-    end = account.start_wall_seconds + account.duration_seconds
-    journals: list[Journal] = []
-    if day_of(account.start_wall_seconds) != day_of(end):
-        journals = _journals(steps)
+    account, journals = read_job(steps, lambda: now_wall_seconds)
     return JobFigures(account, joules_by_day(account, journals, day_of))
 
 
@@ -202,16 +198,6 @@ def _kept(index: Index, path: Path) -> tuple[int, JobFigures | None]:
 
 def _text(figures: JobFigures) -> str:
     return json.dumps({"account": plain(figures.account), "days": figures.days})
-
-
-def _journals(steps: Sequence[StepFiles]) -> list[Journal]:
-    found: list[Journal] = []
-    for files in steps:
-        try:
-            found += read_step(files)[0]
-        except UnreadableError:
-            continue
-    return found
 
 
 def _size(path: Path) -> int:
