@@ -75,7 +75,7 @@ def read_journal(path: Path, since_bytes: int | None = None) -> Journal:
     if since_bytes is not None:
         text = text[: text.rfind(b"\n") + 1]
     lines = text.split(b"\n")
-    head = _loads(lines[0])
+    head = loads(lines[0])
     if not isinstance(head, dict) or "jobwatt" not in head:
         raise UnreadableError(f"{path.name}: the first line is damaged or missing")
     if head["jobwatt"] != VERSION:
@@ -93,7 +93,7 @@ def read_journal(path: Path, since_bytes: int | None = None) -> Journal:
         if line.startswith(b"["):
             spans.append(line)
         elif line:
-            data = _loads(line)
+            data = loads(line)
             if isinstance(data, dict) and "event" in data:
                 events.append(data)
             elif isinstance(data, dict) and "end" in data:
@@ -174,7 +174,8 @@ def read_regular_file(path: Path, since_bytes: int = 0) -> tuple[bytes, float]:
             raise UnreadableError(f"{path.name}: {error.strerror}") from error
 
 
-def _loads(line: bytes) -> Any:
+def loads(line: bytes) -> Any:
+    """A line's JSON, without NaN and infinity; None where it is damaged."""
     try:
         return _DECODER.decode(line.decode())
     except (ValueError, RecursionError):
@@ -225,7 +226,7 @@ def _rows(lines: Sequence[bytes], width: int) -> Sequence[Sequence[float | None]
         or _LONG_NUMBER in text.translate(_AS_ZEROS)
     ):
         return None
-    rows = _loads(b"[" + text + b"]")
+    rows = loads(b"[" + text + b"]")
     if not isinstance(rows, list) or len(rows) != len(lines):
         return None
     sound = all(type(row) is list and len(row) == width for row in rows)

@@ -15,12 +15,12 @@ went.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
 from jobwatt.history.imports.common import MAX_POWER_WATTS, Refused, local_time, number
+from jobwatt.journal import reader
 
 SEGMENT_END = "END OF RECORDING SEGMENT"
 """The line that a recording ends with, since 2022; another one may follow in the same file."""
@@ -53,12 +53,7 @@ class Sample(NamedTuple):
 
 def loads(line: bytes) -> Any:
     """The line's JSON; None where it is damaged."""
-    if len(line) > _MAX_LINE_BYTES:
-        return None
-    try:
-        return _DECODER.decode(line.decode())
-    except (ValueError, RecursionError):
-        return None
+    return None if len(line) > _MAX_LINE_BYTES else reader.loads(line)
 
 
 def is_sample(data: Any) -> bool:
@@ -156,10 +151,3 @@ def _sum(values: Any, most: float) -> float:
 
 def _gpu_id(name: str) -> str:
     return f"gpu-{name[:64]}"
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(name)
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
