@@ -63,7 +63,7 @@ def jobs(wish: Wish, form: str, environ: Mapping[str, str]) -> None:
     shown = ordered(lines(rows, wish.tasks or bool(wish.jobs) or form != "text"), wish.sort)
     limit = (SCREEN_LINES if form == "text" else 0) if wish.limit is None else wish.limit
     limit = limit or len(shown)
-    say([*settings.problems, *history.problems])
+    say(history.problems)
     if form == "text":
         from jobwatt.views.jobs import JobList, print_jobs
 

@@ -151,7 +151,7 @@ def open_history(
     index, problems = open_local_index(settings)
     refresh = partial(_refresh, settings=settings, environ=environ, since=since_wall_seconds)
     index, said = undamaged(index, refresh)
-    return History(settings, index, [*problems, *said], refresh)
+    return History(settings, index, [*settings.problems, *problems, *said], refresh)
 
 
 def open_local_index(settings: Settings) -> tuple[Index, list[str]]:
