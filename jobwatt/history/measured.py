@@ -88,11 +88,7 @@ def with_account(
 
 def with_slurm(row: JobRow, told: SlurmJob) -> JobRow:
     """The row with all that Slurm knows; what it leaves open stays as it was."""
-    said = {name: getattr(told, name) for name in _SLURM_FIELDS}
-    kept = {name: value for name, value in said.items() if value is not None and value != ""}
-    # A job that was requeued runs again: what its first run ended with, or waited for, is past.
-    for name in _OF_THIS_STATE:
-        kept[name] = said[name]
+    kept = _slurm_half(told)
     # Accounting keeps codes from 128 on less 128; the controller had told the true one before.
     code, before = told.exit_code, row.exit_code
     if code is not None and before == code + 128 and row.state == told.state:
@@ -104,14 +100,18 @@ def with_measured(row: JobRow | None, fresh: JobRow) -> JobRow:
     """Slurm's half of `row`, where Slurm has told it, with the rest of `fresh`."""
     if row is None or row.source in ("", JOURNAL):
         return fresh
-    told: dict[str, Any] = {
+    return fresh._replace(**_slurm_half(row))
+
+
+def _slurm_half(told: SlurmJob | JobRow) -> dict[str, Any]:
+    """The fields that Slurm tells, without those that it leaves open."""
+    known = {
         name: value
         for name in _SLURM_FIELDS
-        if (value := getattr(row, name)) is not None and value != ""
+        if (value := getattr(told, name)) is not None and value != ""
     }
-    for name in _OF_THIS_STATE:
-        told[name] = getattr(row, name)
-    return fresh._replace(**told)
+    # A job that was requeued runs again: what its first run ended with, or waited for, is past.
+    return {**known, **{name: getattr(told, name) for name in _OF_THIS_STATE}}
 
 
 def with_kept(row: JobRow | None, kept: JobRow) -> JobRow:
